@@ -1,0 +1,280 @@
+//! Refusals, one enum an operation, and the reasons to stop for good.
+//!
+//! **Intuition.** Three families, never mixed. *Refused*: nothing changed, the caller learns why
+//! and what to do. *Halted*: a promise the core depends on was broken, and going on could lose
+//! data, so the node stops for this boot. *Bug*: an assertion about our own state.
+//! **Source.** Ours; definite refusals must never reach the log (D-W3, B-103).
+//! **Upholds.** `inv:nothing-lost`.
+//! **Not here.** Boot refusals (`storage/recover.rs`), options (`options.rs`).
+
+use core::fmt;
+
+use crate::types::{LogIndex, NodeId, Term};
+
+/// Why `step` refused an input. Nothing changed but a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Rejected {
+    /// This boot is over; only a restart from disk helps.
+    Halted,
+    /// Not the leader; ask [`crate::Node::leader_hint`].
+    NotLeader,
+    /// An election is under way; no leader to name.
+    ElectionInProgress,
+    /// The payload is larger than `Options::entry_bytes_max`.
+    TooLarge,
+    /// `Options::proposals_max` accepted proposals are not yet applied.
+    QueueFull,
+    /// The tail is full of entries that are not yet durable: the disk is behind.
+    CommitStalled,
+    /// `Options::reads_max` reads are open.
+    ReadQueueFull,
+    /// The envelope is of another cluster.
+    WrongCluster,
+    /// The envelope is of another group.
+    WrongGroup,
+    /// The envelope is of another recovery epoch.
+    WrongEpoch,
+    /// The envelope is for, or from, another life of a disk.
+    WrongIncarnation,
+    /// The envelope is for another node.
+    NotForUs,
+    /// The sender is not in the configuration, or claims to be this node.
+    UnknownSender,
+    /// A reply from an older term, or an answer to something no longer asked.
+    Stale,
+    /// A vote request while a leader is alive (thesis §4.2.3).
+    LeaderAlive,
+    /// The message contradicts itself, the protocol, or the number range.
+    Malformed,
+    /// The acknowledgement is of another store, node or boot.
+    ForeignAck,
+    /// `Applied` names an index that was never handed out.
+    AppliedTooFar,
+}
+
+impl Rejected {
+    /// All reasons, in the order of the status counters.
+    pub const ALL: &'static [Self] = &[
+        Self::Halted,
+        Self::NotLeader,
+        Self::ElectionInProgress,
+        Self::TooLarge,
+        Self::QueueFull,
+        Self::CommitStalled,
+        Self::ReadQueueFull,
+        Self::WrongCluster,
+        Self::WrongGroup,
+        Self::WrongEpoch,
+        Self::WrongIncarnation,
+        Self::NotForUs,
+        Self::UnknownSender,
+        Self::Stale,
+        Self::LeaderAlive,
+        Self::Malformed,
+        Self::ForeignAck,
+        Self::AppliedTooFar,
+    ];
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// A short stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Halted => "halted",
+            Self::NotLeader => "not-leader",
+            Self::ElectionInProgress => "election-in-progress",
+            Self::TooLarge => "too-large",
+            Self::QueueFull => "queue-full",
+            Self::CommitStalled => "commit-stalled",
+            Self::ReadQueueFull => "read-queue-full",
+            Self::WrongCluster => "wrong-cluster",
+            Self::WrongGroup => "wrong-group",
+            Self::WrongEpoch => "wrong-epoch",
+            Self::WrongIncarnation => "wrong-incarnation",
+            Self::NotForUs => "not-for-us",
+            Self::UnknownSender => "unknown-sender",
+            Self::Stale => "stale",
+            Self::LeaderAlive => "leader-alive",
+            Self::Malformed => "malformed",
+            Self::ForeignAck => "foreign-ack",
+            Self::AppliedTooFar => "applied-too-far",
+        }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl core::error::Error for Rejected {}
+
+/// Why a proposal was refused. Definite: nothing was appended, now or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProposeError {
+    /// Ask the node hinted at, or any other.
+    NotLeader {
+        /// Who leads, as this node believes.
+        hint: Option<NodeId>,
+    },
+    /// Try again after an election timeout.
+    ElectionInProgress {
+        /// The term of the election.
+        term: Term,
+    },
+    /// Split the command.
+    TooLarge {
+        /// `Options::entry_bytes_max`.
+        max: u64,
+    },
+    /// Wait for earlier proposals to be applied.
+    QueueFull,
+    /// Wait for the disk.
+    CommitStalled,
+    /// Restart the node from disk.
+    Halted,
+}
+
+impl fmt::Display for ProposeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLeader { hint: Some(node) } => write!(f, "not the leader, try {node}"),
+            Self::NotLeader { hint: None } => f.write_str("not the leader, and none is known"),
+            Self::ElectionInProgress { term } => {
+                write!(f, "an election is under way in term {term}")
+            }
+            Self::TooLarge { max } => write!(f, "payload over the limit of {max} bytes"),
+            Self::QueueFull => f.write_str("too many proposals wait to be applied"),
+            Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::Halted => f.write_str("the node has halted; restart it from disk"),
+        }
+    }
+}
+
+impl core::error::Error for ProposeError {}
+
+/// Why a read was refused. Reads have no effect, so this is always definite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Ask the node hinted at, or any other.
+    NotLeader {
+        /// Who leads, as this node believes.
+        hint: Option<NodeId>,
+    },
+    /// Try again after an election timeout.
+    ElectionInProgress {
+        /// The term of the election.
+        term: Term,
+    },
+    /// Wait for earlier reads.
+    QueueFull,
+    /// Restart the node from disk.
+    Halted,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLeader { hint: Some(node) } => write!(f, "not the leader, try {node}"),
+            Self::NotLeader { hint: None } => f.write_str("not the leader, and none is known"),
+            Self::ElectionInProgress { term } => {
+                write!(f, "an election is under way in term {term}")
+            }
+            Self::QueueFull => f.write_str("too many reads are open"),
+            Self::Halted => f.write_str("the node has halted; restart it from disk"),
+        }
+    }
+}
+
+impl core::error::Error for ReadError {}
+
+/// Why a node stopped for this boot. Restart it from disk; if it halts again, its storage is not
+/// what it promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum HaltReason {
+    /// A write failed after it was handed out.
+    PersistFailed,
+    /// An acknowledgement for a write that was never handed out.
+    AckNeverIssued,
+    /// The store could not give back what it acknowledged.
+    ReadBroken,
+    /// The store gave back entries that differ from what was written.
+    ReadMismatch {
+        /// Where they differ.
+        index: LogIndex,
+    },
+    /// The current leader's log conflicts with a committed entry here.
+    CommittedConflict {
+        /// Where.
+        index: LogIndex,
+    },
+    /// An entry of a kind this version does not know; skipping it would fork the machine.
+    UnknownEntryKind {
+        /// Where.
+        index: LogIndex,
+        /// Which kind.
+        kind: u8,
+    },
+    /// The log holds more terms than `Options::term_runs_max` allows.
+    TooManyTerms,
+    /// Term or index reached the end of the number range.
+    NumberRange,
+    /// The driver asked for it.
+    Shutdown,
+}
+
+impl fmt::Display for HaltReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PersistFailed => f.write_str("a write failed after it was handed out"),
+            Self::AckNeverIssued => {
+                f.write_str("a write was acknowledged that was never handed out")
+            }
+            Self::ReadBroken => f.write_str("the store cannot give back what it acknowledged"),
+            Self::ReadMismatch { index } => {
+                write!(f, "the store gave back another entry at {index} than was written")
+            }
+            Self::CommittedConflict { index } => {
+                write!(f, "the leader's log conflicts with the committed entry at {index}")
+            }
+            Self::UnknownEntryKind { index, kind } => {
+                write!(f, "entry {index} has kind {kind}, which this version does not know")
+            }
+            Self::TooManyTerms => f.write_str("the log holds too many terms"),
+            Self::NumberRange => f.write_str("term or index reached the end of its range"),
+            Self::Shutdown => f.write_str("shut down"),
+        }
+    }
+}
+
+/// Why a proposal that was accepted ended without being applied here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum UnknownReason {
+    /// Leadership was lost and nothing decided the entry in time.
+    LeadershipLost,
+    /// The node halted.
+    Halted,
+    /// The node was shut down.
+    Shutdown,
+}
+
+/// Why an accepted read ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ReadFailure {
+    /// Leadership was lost; ask the new leader.
+    LeadershipLost,
+    /// The node halted or was shut down.
+    Halted,
+}

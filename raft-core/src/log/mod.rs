@@ -1,0 +1,97 @@
+//! The log: what is known of every index, and the entries still held in memory.
+//!
+//! **Intuition.** A log is two things here. The *term index* knows the term of every entry ever
+//! appended and costs a few words a term. The *tail* holds the newest entries themselves: all that
+//! are not yet durable, and as many durable ones as the limits allow. Older entries are asked for
+//! with `ReadEntries`.
+//! **Source.** Thesis §3.5; the bounded tail is ours.
+//! **Upholds.** `inv:log-matching`, `inv:bounded`.
+//! **Not here.** What is durable (`storage/`), who may append (`replication/`, `propose.rs`).
+
+pub(crate) mod entry;
+pub(crate) mod tail;
+pub(crate) mod terms;
+
+use crate::types::{LogIndex, LogPosition, Term};
+pub use entry::{Entries, Entry, EntryKind, EntryRef, NotContiguous, Run};
+pub use terms::TermRun;
+
+use tail::Tail;
+use terms::TermIndex;
+
+/// The log of one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Log {
+    terms: TermIndex,
+    tail: Tail,
+}
+
+impl Log {
+    /// A log whose entries are all durable and all on disk.
+    pub(crate) fn recovered(terms: alloc::vec::Vec<TermRun>, last: LogIndex) -> Self {
+        Self { terms: TermIndex::new(terms, last), tail: Tail::starting_after(last) }
+    }
+
+    pub(crate) fn last(&self) -> LogPosition {
+        self.terms.last()
+    }
+
+    pub(crate) fn last_index(&self) -> LogIndex {
+        self.terms.last().index
+    }
+
+    pub(crate) fn term_at(&self, index: LogIndex) -> Option<Term> {
+        self.terms.term_at(index)
+    }
+
+    /// Whether this log holds an entry at that position; position 0/0 always matches.
+    pub(crate) fn matches(&self, position: LogPosition) -> bool {
+        self.term_at(position.index) == Some(position.term)
+    }
+
+    pub(crate) const fn term_runs(&self) -> usize {
+        self.terms.run_count()
+    }
+
+    pub(crate) fn last_at_or_below(&self, index: LogIndex, term: Term) -> LogPosition {
+        self.terms.last_at_or_below(index, term)
+    }
+
+    pub(crate) const fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// Appends one entry of `term` at the end; sealed with its neighbours by [`Log::seal`].
+    pub(crate) fn append(&mut self, term: Term, entry: Entry) -> LogIndex {
+        let index = self.last_index().next();
+        assert!(term >= self.last().term, "terms along a log never decrease (inv:log-matching)");
+        self.terms.extend(term, index);
+        self.tail.push_open(term, index, entry);
+        index
+    }
+
+    /// Appends a sealed run that begins right after the end.
+    pub(crate) fn append_run(&mut self, run: Run) {
+        assert_eq!(run.first(), self.last_index().next(), "a log has no holes (inv:log-matching)");
+        assert!(run.term() >= self.last().term, "terms never decrease (inv:log-matching)");
+        self.terms.extend(run.term(), run.last());
+        self.tail.push_run(run);
+    }
+
+    /// Seals what was appended one by one since the last time.
+    pub(crate) fn seal(&mut self) {
+        self.tail.seal();
+    }
+
+    /// Removes `from` and everything after it.
+    pub(crate) fn truncate_from(&mut self, from: LogIndex) {
+        self.terms.truncate_from(from);
+        self.tail.truncate_from(from);
+    }
+
+    /// Drops the oldest entries from memory while the tail is over a limit and they are durable.
+    pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
+        self.tail.evict(durable, entries_max, bytes_max);
+    }
+}

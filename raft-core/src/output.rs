@@ -1,0 +1,157 @@
+//! Outputs: work the node asks for.
+//!
+//! **Intuition.** Three kinds of work. *Lane W* (`Persist`) takes effect in the order handed out,
+//! each all or nothing. *Lane A* (`Apply`, `RoleChanged`) is executed in order, one at a time.
+//! Everything else has no order, may run in parallel, late, or never. Between lanes there is no
+//! order either: whatever must come first was acknowledged before the output appeared.
+//! **Source.** Ours, model-checked; compare etcd/raft, whose driver must know the order.
+//! **Upholds.** `inv:persist-before-send`, `inv:lane-order`.
+//! **Not here.** When each is made (`settle.rs`).
+
+use alloc::boxed::Box;
+
+use crate::{
+    error::{HaltReason, ReadFailure, UnknownReason},
+    log::Entries,
+    message::Envelope,
+    note::Note,
+    storage::{
+        HardState,
+        fetch::{FetchId, FetchPurpose},
+        persist::PersistAck,
+    },
+    types::{LogIndex, ReadTicket, Role, Term, Ticket},
+};
+
+/// One piece of work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Output {
+    /// Lane W. Make durable as one: cut the log, append, replace the hard state; then
+    /// `Persisted(ack)`.
+    Persist(Persist),
+    /// Hand to the network. May be lost.
+    Send(Box<Envelope>),
+    /// Lane A. Apply to the machine in order; then `Applied(last index)`.
+    Apply(Apply),
+    /// Lane A. The node now has this role in this term.
+    RoleChanged {
+        /// Role.
+        role: Role,
+        /// Term.
+        term: Term,
+    },
+    /// The read may be evaluated on any state at or above `index`.
+    ReadReady {
+        /// The read.
+        ticket: ReadTicket,
+        /// Lowest index that may answer it.
+        index: LogIndex,
+        /// Term of the leader that confirmed it.
+        term: Term,
+    },
+    /// The read ends without an answer.
+    ReadFailed {
+        /// The read.
+        ticket: ReadTicket,
+        /// Why.
+        reason: ReadFailure,
+    },
+    /// `count` proposals from `first` on end without being applied here.
+    Outcome {
+        /// First ticket.
+        first: Ticket,
+        /// How many, at least 1.
+        count: u64,
+        /// How they end.
+        outcome: Outcome,
+    },
+    /// Read entries of the durable log; then `EntriesRead` or `EntriesReadFailed`.
+    ReadEntries(ReadEntries),
+    /// Fail-stop: this boot is over. Nothing is sent or persisted after it.
+    Halted(HaltReason),
+    /// A reason, for traces; only with `Options::notes`.
+    Note(Box<Note>),
+}
+
+/// A write of lane W.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Persist {
+    /// Comes back in `Persisted`.
+    pub ack: PersistAck,
+    /// Entries to append after the cut.
+    pub entries: Entries,
+    pub(crate) extra: Option<Box<PersistExtra>>,
+}
+
+/// The rarer parts of a write; boxed so that the common output stays small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct PersistExtra {
+    pub(crate) hard_state: Option<HardState>,
+    pub(crate) truncate_from: Option<LogIndex>,
+}
+
+impl Persist {
+    /// The new hard state, if it changed.
+    #[must_use]
+    pub fn hard_state(&self) -> Option<&HardState> {
+        self.extra.as_ref()?.hard_state.as_ref()
+    }
+
+    /// Remove this index and everything after it before appending.
+    #[must_use]
+    pub fn truncate_from(&self) -> Option<LogIndex> {
+        self.extra.as_ref()?.truncate_from
+    }
+}
+
+/// Committed and durable entries, contiguous from the last handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Apply {
+    /// The entries.
+    pub entries: Entries,
+    /// Ticket of the first entry if these were proposed here; the others count up from it. Their
+    /// proposals end here, as successes. A term's opening no-op comes alone and without a ticket.
+    pub first_ticket: Option<Ticket>,
+}
+
+/// A request for entries of the durable log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReadEntries {
+    /// Comes back with the entries.
+    pub id: FetchId,
+    /// First index.
+    pub first: LogIndex,
+    /// Last index; a shorter non-empty prefix is enough.
+    pub last: LogIndex,
+    /// Stop after this many payload bytes; one entry always.
+    pub bytes_max: u64,
+    /// What for.
+    pub purpose: FetchPurpose,
+}
+
+/// How a proposal ends that was not applied here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Another entry was committed at its index: it has no effect, ever.
+    Superseded,
+    /// It may have taken effect or may still.
+    Unknown(UnknownReason),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_stay_small() {
+        assert!(size_of::<Output>() <= 64, "{}", size_of::<Output>());
+    }
+}

@@ -1,0 +1,111 @@
+//! Apply: committed entries on their way to the machine.
+//!
+//! **Intuition.** An entry is handed out once it is committed *and durable here*, so the machine
+//! can never be ahead of its own log. At most a window is under way; older entries are read back
+//! first. Applying is also where proposals end.
+//! **Source.** Thesis §3.5, §3.8; applying only what is locally durable is ours (D3).
+//! **Upholds.** `inv:apply-once-in-order`, `inv:nothing-lost`.
+//! **Not here.** The machine.
+
+use crate::{
+    Node,
+    error::Rejected,
+    input::Changed,
+    log::{Entries, Run},
+    output::{Apply, Outcome, Output, ReadEntries},
+    storage::fetch::{Fetch, FetchPurpose},
+    types::{LogIndex, Ticket},
+};
+
+impl Node {
+    /// The machine has applied everything up to `upto`.
+    pub(crate) fn on_applied(&mut self, upto: LogIndex) -> Result<(), Rejected> {
+        if upto > self.handed {
+            return Err(Rejected::AppliedTooFar);
+        }
+        if upto > self.applied {
+            self.applied = upto;
+            self.changed(Changed::APPLIED);
+        }
+        Ok(())
+    }
+
+    /// Entries read back for apply; handed out at the next settle if they are still next.
+    pub(crate) fn on_entries_for_apply(&mut self, entries: Entries) {
+        if entries.first() == Some(self.handed.next()) {
+            self.apply_fetched = Some(entries);
+        }
+    }
+
+    /// Hands out what is committed, durable here, next, and within the window.
+    pub(crate) fn hand_out_apply(&mut self) {
+        let ready = self.commit.min(self.lane.durable());
+        while self.handed < ready {
+            let under_way = self.handed.since(self.applied);
+            let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);
+            if room == 0 {
+                return;
+            }
+            let first = self.handed.next();
+            let bytes = self.options.apply_inflight_bytes_max;
+            let entries = match self.apply_fetched.take() {
+                Some(fetched) => Some(fetched),
+                None => self.log.tail().slice(first, ready, room, bytes),
+            };
+            let Some(entries) = entries else {
+                self.fetch_for_apply(first, ready, room, bytes);
+                return;
+            };
+            self.hand_out(entries);
+        }
+    }
+
+    fn hand_out(&mut self, entries: Entries) {
+        let ready = self.commit.min(self.lane.durable());
+        // One output per term: within one, tickets are a range.
+        for run in entries.runs() {
+            assert_eq!(run.first(), self.handed.next(), "apply has no holes");
+            assert!(run.last() <= ready, "only what is committed and durable here is applied");
+            let ended = &mut self.ended;
+            self.tickets.superseded(run.term(), run.last(), |range| {
+                ended.push((range, Outcome::Superseded));
+            });
+            self.handed = run.last();
+            // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
+            let commands = if self.tickets.opens_with(run.term(), run.first()) {
+                if let Some(opening) = run.prefix(run.first()) {
+                    self.emit_apply(opening, None);
+                }
+                run.suffix(run.first().next())
+            } else {
+                Some(run.clone())
+            };
+            if let Some(run) = commands {
+                let first_ticket = self.tickets.applied(run.term(), run.first(), run.last());
+                self.emit_apply(run, first_ticket);
+            }
+        }
+    }
+
+    fn emit_apply(&mut self, run: Run, first_ticket: Option<Ticket>) {
+        self.outbox.push_back(Output::Apply(Apply { entries: Entries::from(run), first_ticket }));
+    }
+
+    fn fetch_for_apply(&mut self, first: LogIndex, ready: LogIndex, room: u64, bytes_max: u64) {
+        if !self.apply_fetch.may_ask(self.now) {
+            return;
+        }
+        let most = first.plus(room.saturating_sub(1));
+        let last = ready.min(self.log.tail().first().prev()).min(most);
+        let id = self.next_fetch();
+        self.apply_fetch = Fetch::Open { number: id.number, first, last };
+        let purpose = FetchPurpose::Apply;
+        self.outbox.push_back(Output::ReadEntries(ReadEntries {
+            id,
+            first,
+            last,
+            bytes_max,
+            purpose,
+        }));
+    }
+}

@@ -1,0 +1,248 @@
+//! Following: accepting or refusing what the leader sends.
+//!
+//! **Intuition.** If we hold the position before the entries, our logs are equal up to there;
+//! entries we have are skipped, the first that differs removes itself and all after it, and what
+//! remains is appended. What we verified against *this* leader is one number, and it bounds both
+//! what we acknowledge and what we believe committed, however long our own tail is.
+//! **Source.** Thesis §3.5; B-022 (truncating without conflict), B-023 and B-024 (answering with
+//! or committing one's own tail), D-T11 (cutting below commit).
+//! **Upholds.** `inv:log-matching`, `inv:committed-immutable`, `inv:persist-before-send`.
+//! **Not here.** Durability of what was accepted (`storage/persist.rs`).
+
+use crate::{
+    Node,
+    error::{HaltReason, Rejected},
+    log::{Entries, Run},
+    message::{AppendEntries, AppendReply, AppendResult, Message},
+    note::Note,
+    storage::recover::NUMBER_MAX,
+    types::{LogIndex, LogPosition, NodeId, Role, Term},
+};
+
+/// What the follower has to say to its leader, derived anew at each settle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Answer {
+    /// Newest round seen from this leader.
+    round: u64,
+    /// The position refused and the hint, if the newest append was.
+    refused: Option<(LogIndex, LogPosition)>,
+    told_round: u64,
+    told_matched: LogIndex,
+}
+
+impl Answer {
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Node {
+    /// Takes an append of our own term.
+    pub(crate) fn on_append_entries(
+        &mut self,
+        from: NodeId,
+        append: AppendEntries,
+    ) -> Result<(), Rejected> {
+        if self.role() == Role::Leader || self.leader.is_some_and(|leader| leader != from) {
+            // Two leaders in one term cannot be; the sender is mistaken.
+            return Err(Rejected::Malformed);
+        }
+        judge_append(&append, self.hard.term)?;
+        self.become_follower(self.hard.term, Some(from));
+        self.contact = Some((from, self.now));
+        self.restart_election_timer();
+        if self.options.check_quorum && self.hard.promise_ns < self.options.election_min_ns {
+            // Answering is a promise not to elect another for this long, also after a restart.
+            self.hard.promise_ns = self.options.election_min_ns;
+        }
+        self.answer.round = self.answer.round.max(append.round);
+        self.answer.refused = None;
+
+        if !self.log.matches(append.previous) {
+            self.refuse(append.previous);
+            return Ok(());
+        }
+        let verified = self.take_entries(append.previous.index, &append.entries);
+        self.verified = self.verified.max(verified);
+        let commit = append.commit.min(self.verified);
+        if commit > self.commit && self.halted.is_none() {
+            self.set_commit(commit);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, previous: LogPosition) {
+        if previous.index <= self.commit {
+            // What is committed is in the log of every leader; this one's differs.
+            self.halt(HaltReason::CommittedConflict { index: previous.index });
+            return;
+        }
+        let hint = self.log.last_at_or_below(previous.index, previous.term);
+        let committed =
+            LogPosition::new(self.log.term_at(self.commit).unwrap_or(Term::ZERO), self.commit);
+        // The leader holds everything committed, so the search need never go below it.
+        let hint = if hint.index < committed.index { committed } else { hint };
+        self.note(Note::AppendRefused { previous, hint });
+        self.answer.refused = Some((previous.index, hint));
+    }
+
+    /// Brings the log in line with `entries`, which follow `before`. Returns the last index that
+    /// now equals the leader's.
+    fn take_entries(&mut self, before: LogIndex, entries: &Entries) -> LogIndex {
+        let mut verified = before;
+        for run in entries.runs() {
+            let Some(fresh) = self.skip_known(run) else {
+                verified = run.last();
+                continue;
+            };
+            if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
+                return fresh.first().prev();
+            }
+            if let Some(kind) = fresh.iter().find(|entry| !entry.entry.kind.is_known()) {
+                self.halt(HaltReason::UnknownEntryKind {
+                    index: kind.position.index,
+                    kind: kind.entry.kind.0,
+                });
+                return fresh.first().prev();
+            }
+            if self.log.last().term != fresh.term()
+                && self.log.term_runs() >= self.options.term_runs_max as usize
+            {
+                self.halt(HaltReason::TooManyTerms);
+                return fresh.first().prev();
+            }
+            let whole = fresh.last();
+            let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
+            verified = accepted.last();
+            let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
+            self.last_stamp = self.last_stamp.max(stamp);
+            self.log_changed(accepted.first());
+            self.log.append_run(accepted);
+            if verified < whole {
+                return verified;
+            }
+        }
+        verified
+    }
+
+    /// The part of `run` that the log does not hold yet; `None` if it holds all of it.
+    fn skip_known(&self, run: &Run) -> Option<Run> {
+        let last = self.log.last_index().min(run.last());
+        if self.log.term_at(last) == Some(run.term()) && last >= run.first() {
+            // Terms never fall, so equal terms at both ends of a range mean equal in between
+            // once its first index is known to be of this term.
+            if self.log.term_at(run.first()) == Some(run.term()) {
+                return run.suffix(last.next());
+            }
+        }
+        let mut index = run.first();
+        while index <= last && self.log.term_at(index) == Some(run.term()) {
+            index = index.next();
+        }
+        run.suffix(index)
+    }
+
+    /// Removes the conflicting suffix from `from` on. `false` if that would touch what is
+    /// committed: then the node halts and the log stays as it is.
+    fn cut_conflict(&mut self, from: LogIndex) -> bool {
+        if from <= self.commit {
+            self.halt(HaltReason::CommittedConflict { index: from });
+            return false;
+        }
+        assert!(from > self.verified, "a leader never conflicts with what it verified");
+        self.note(Note::Truncated { from });
+        self.log.truncate_from(from);
+        self.lane.on_truncate(from);
+        self.apply_fetch.on_truncate(from);
+        for peer in &mut self.peers {
+            peer.progress.fetch.on_truncate(from);
+        }
+        if let Some(stamp) = self.log.tail().last_stamp() {
+            self.last_stamp = stamp;
+        }
+        self.log_changed(from);
+        self.changed(crate::input::Changed::DURABLE);
+        true
+    }
+
+    /// The prefix of `run` that the bounded tail can take; at least one entry if it is empty of
+    /// anything undurable.
+    fn what_fits(&mut self, run: Run) -> Option<Run> {
+        if self.tail_has_room(run.len(), run.len_bytes()) {
+            return Some(run);
+        }
+        let tail = self.log.tail();
+        let entries = self.options.tail_entries_max.saturating_sub(tail.entries());
+        let bytes = self.options.tail_bytes_max.saturating_sub(tail.bytes());
+        let part = run.limited(entries, bytes);
+        let fits = part.len() <= entries && part.len_bytes() <= bytes;
+        (fits || tail.entries() == 0).then_some(part)
+    }
+
+    /// Sends the answer if it says anything new and what it says is durable.
+    pub(crate) fn send_append_reply(&mut self) {
+        if self.role() != Role::Follower
+            || self.lane.durable_hard().promise_ns < self.hard.promise_ns
+        {
+            return;
+        }
+        let Some(leader) = self.leader else { return };
+        let matched = self.verified.min(self.lane.durable());
+        let news = self.answer.refused.is_some()
+            || self.answer.round > self.answer.told_round
+            || matched > self.answer.told_matched;
+        if !news {
+            return;
+        }
+        let result = match self.answer.refused.take() {
+            Some((previous, hint)) => AppendResult::Refused { previous, hint },
+            None => {
+                self.answer.told_matched = matched;
+                AppendResult::Matched { matched }
+            }
+        };
+        let round = self.answer.round;
+        self.answer.told_round = round;
+        self.with_peers(|node, peer| {
+            if peer.id == leader {
+                node.send(peer, Message::AppendReply(AppendReply { round, result }));
+            }
+        });
+    }
+
+    /// Tells senders of old terms what the term is now.
+    pub(crate) fn send_stale_replies(&mut self) {
+        self.with_peers(|node, peer| {
+            if core::mem::take(&mut peer.owed.stale_append) {
+                let result = AppendResult::StaleTerm;
+                node.send(peer, Message::AppendReply(AppendReply { round: 0, result }));
+            }
+        });
+    }
+}
+
+/// Refuses what no leader of `term` can have sent.
+fn judge_append(append: &AppendEntries, term: Term) -> Result<(), Rejected> {
+    let previous = append.previous;
+    let zero = previous.index == LogIndex::ZERO;
+    if zero != (previous.term == Term::ZERO)
+        || previous.term > term
+        || previous.index.0 > NUMBER_MAX
+    {
+        return Err(Rejected::Malformed);
+    }
+    let mut before = previous;
+    for run in append.entries.runs() {
+        let follows = run.first() == before.index.next()
+            && run.term() >= before.term
+            && run.term() > Term::ZERO
+            && run.term() <= term
+            && run.last().0 <= NUMBER_MAX;
+        if !follows {
+            return Err(Rejected::Malformed);
+        }
+        before = LogPosition::new(run.term(), run.last());
+    }
+    Ok(())
+}

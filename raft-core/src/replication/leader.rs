@@ -1,0 +1,113 @@
+//! Sending: what each peer needs next, within its window.
+//!
+//! **Intuition.** Every append names the position it follows. While the match is unknown one small
+//! probe is under way; once known, entries stream ahead of the answers. A round or a commit index
+//! that no entries carry goes in an empty append.
+//! **Source.** Thesis §3.5, §10.2.2; entries may leave before they are durable here (§10.2.1).
+//! **Upholds.** `inv:log-matching`, `inv:bounded`.
+//! **Not here.** Answers (`reply.rs`), rounds (`heartbeat.rs`).
+
+use crate::{
+    Node,
+    log::Entries,
+    message::{AppendEntries, Message},
+    output::{Output, ReadEntries},
+    peer::Peer,
+    role::RoleState,
+    storage::fetch::{Fetch, FetchId, FetchPurpose},
+    types::{LogIndex, LogPosition},
+};
+
+use super::progress::ProgressState;
+
+impl Node {
+    /// Sends every peer what it needs and its window allows.
+    pub(crate) fn send_appends(&mut self) {
+        let RoleState::Leader(leader) = &mut self.role else { return };
+        let round = leader.round;
+        let notice = core::mem::take(&mut leader.notice_due);
+        self.with_peers(|node, peer| node.send_append_to(peer, round, notice));
+        let behind = self.peers.iter().any(|peer| peer.progress.told_commit < self.commit);
+        let at = self.now.plus(self.options.commit_notice_ns);
+        if let RoleState::Leader(leader) = &mut self.role {
+            if behind {
+                leader.notice_at = leader.notice_at.or(Some(at));
+            } else {
+                leader.notice_at = None;
+            }
+        }
+    }
+
+    fn send_append_to(&mut self, peer: &mut Peer, round: u64, notice: bool) {
+        let last = self.log.last_index();
+        let mut sent = false;
+        while peer.progress.next <= last && peer.progress.may_send(&self.options) {
+            let next = peer.progress.next;
+            let probing = peer.progress.state == ProgressState::Probe;
+            if next < self.log.tail().first() {
+                if let Some(entries) = peer.progress.fetched.take() {
+                    self.send_entries(peer, entries, round);
+                    sent = true;
+                    continue;
+                }
+                // While probing, the match must be found first; an empty append finds it.
+                if !probing {
+                    self.fetch_for(peer, next);
+                }
+                break;
+            }
+            let count = if probing { 1 } else { self.options.append_entries_max };
+            let bytes = self.options.append_bytes_max;
+            let Some(entries) = self.log.tail().slice(next, last, count, bytes) else { break };
+            self.send_entries(peer, entries, round);
+            sent = true;
+        }
+        let probe_due = peer.progress.state == ProgressState::Probe && !peer.progress.probing;
+        let round_due = peer.progress.sent_round < round;
+        let notice_due = peer.progress.told_commit < self.commit
+            && (notice || self.options.commit_notice_ns == 0);
+        if !sent && (probe_due || round_due || notice_due) {
+            self.send_entries(peer, Entries::EMPTY, round);
+        }
+    }
+
+    /// Sends `entries`, which begin at the peer's next index, or none.
+    pub(crate) fn send_entries(&mut self, peer: &mut Peer, entries: Entries, round: u64) {
+        let before = peer.progress.next.prev();
+        let Some(term) = self.log.term_at(before) else { return };
+        match entries.last() {
+            Some(last) => peer.progress.on_sent(last.index, entries.len_bytes()),
+            None => peer.progress.probing = peer.progress.state == ProgressState::Probe,
+        }
+        peer.progress.sent_round = round;
+        peer.progress.told_commit = peer.progress.told_commit.max(self.commit);
+        let previous = LogPosition::new(term, before);
+        let append = AppendEntries { previous, entries, commit: self.commit, round };
+        self.send(peer, Message::AppendEntries(append));
+    }
+
+    /// Asks the driver for entries that have left memory.
+    fn fetch_for(&mut self, peer: &mut Peer, first: LogIndex) {
+        if !peer.progress.fetch.may_ask(self.now) {
+            return;
+        }
+        let most = first.plus(self.options.append_entries_max.saturating_sub(1));
+        let last = self.log.tail().first().prev().min(most);
+        let id = self.next_fetch();
+        peer.progress.fetch = Fetch::Open { number: id.number, first, last };
+        let bytes_max = self.options.append_bytes_max;
+        let purpose = FetchPurpose::Replicate(peer.id);
+        self.outbox.push_back(Output::ReadEntries(ReadEntries {
+            id,
+            first,
+            last,
+            bytes_max,
+            purpose,
+        }));
+    }
+
+    pub(crate) fn next_fetch(&mut self) -> FetchId {
+        self.fetches = self.fetches.saturating_add(1);
+        FetchId { tag: self.lane.tag(), number: self.fetches }
+    }
+}

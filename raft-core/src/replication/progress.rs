@@ -1,0 +1,152 @@
+//! Progress: what a leader believes about one peer's log.
+//!
+//! **Intuition.** *Probe*: the match is unknown, so at most one small message is under way until
+//! the peer answers. *Replicate*: the match is known, so entries stream ahead of the answers, up
+//! to a window in messages and bytes. A refusal falls back to probing.
+//! **Source.** Thesis §3.5 (nextIndex, matchIndex), §10.2.2 (pipelining); the states are etcd's
+//! idea.
+//! **Upholds.** `inv:monotone` (match only rises in a reign, next stays above it), `inv:bounded`.
+//! **Not here.** Sending (`leader.rs`), answers (`reply.rs`).
+
+use alloc::collections::VecDeque;
+
+use crate::{log::Entries, options::Options, storage::fetch::Fetch, types::LogIndex};
+
+/// Whether the match point is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum ProgressState {
+    /// Looking for it, one message at a time.
+    #[default]
+    Probe,
+    /// Streaming.
+    Replicate,
+}
+
+/// Progress of one peer in the current reign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Progress {
+    pub(crate) state: ProgressState,
+    /// Next index to send.
+    pub(crate) next: LogIndex,
+    /// Highest index known to be durable at the peer and equal to ours.
+    pub(crate) matched: LogIndex,
+    /// Newest round the peer answered.
+    pub(crate) acked_round: u64,
+    /// Newest round sent to it.
+    pub(crate) sent_round: u64,
+    /// Highest commit index told to it.
+    pub(crate) told_commit: LogIndex,
+    /// While probing: a probe is under way.
+    pub(crate) probing: bool,
+    /// Reads of older entries for this peer.
+    pub(crate) fetch: Fetch,
+    /// Entries read back for this peer, sent at the next settle.
+    pub(crate) fetched: Option<Entries>,
+    inflight: VecDeque<(LogIndex, u64)>,
+    inflight_bytes: u64,
+}
+
+impl Progress {
+    /// The peer at the start of a reign: everything unknown, next right after our log.
+    pub(crate) fn start(last: LogIndex) -> Self {
+        Self { next: last.next(), ..Self::default() }
+    }
+
+    pub(crate) fn inflight(&self) -> (u64, u64) {
+        (self.inflight.len() as u64, self.inflight_bytes)
+    }
+
+    /// Whether another append with entries may leave.
+    pub(crate) fn may_send(&self, options: &Options) -> bool {
+        match self.state {
+            ProgressState::Probe => !self.probing,
+            ProgressState::Replicate => {
+                (self.inflight.len() as u64) < u64::from(options.inflight_messages_max)
+                    && self.inflight_bytes < options.inflight_bytes_max
+            }
+        }
+    }
+
+    /// An append up to `last` left.
+    pub(crate) fn on_sent(&mut self, last: LogIndex, bytes: u64) {
+        match self.state {
+            ProgressState::Probe => self.probing = true,
+            ProgressState::Replicate => {
+                self.next = last.next();
+                self.inflight.push_back((last, bytes));
+                self.inflight_bytes = self.inflight_bytes.saturating_add(bytes);
+            }
+        }
+    }
+
+    /// The peer holds everything up to `matched`. Returns whether that is news.
+    pub(crate) fn on_matched(&mut self, matched: LogIndex) -> bool {
+        while let Some((last, bytes)) = self.inflight.front().copied() {
+            if last > matched {
+                break;
+            }
+            self.inflight_bytes = self.inflight_bytes.saturating_sub(bytes);
+            self.inflight.pop_front();
+        }
+        let news = matched > self.matched;
+        self.matched = self.matched.max(matched);
+        self.next = self.next.max(self.matched.next());
+        news
+    }
+
+    /// The peer accepted what was sent: its match point is known.
+    pub(crate) fn become_replicate(&mut self) {
+        self.state = ProgressState::Replicate;
+        self.probing = false;
+    }
+
+    /// The peer refused: look for the match from `next` down, never at or below the known match.
+    pub(crate) fn become_probe(&mut self, next: LogIndex) {
+        self.state = ProgressState::Probe;
+        self.probing = false;
+        self.next = next.max(self.matched.next());
+        self.inflight.clear();
+        self.inflight_bytes = 0;
+        self.fetch = Fetch::Idle;
+        self.fetched = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probing_allows_one_message_and_streaming_a_window() {
+        let options =
+            Options { inflight_messages_max: 2, inflight_bytes_max: 100, ..Options::default() };
+        let mut sut = Progress::start(LogIndex(4));
+        assert_eq!(sut.next, LogIndex(5));
+        assert!(sut.may_send(&options));
+        sut.on_sent(LogIndex(5), 10);
+        assert!(!sut.may_send(&options));
+        assert_eq!(sut.next, LogIndex(5), "a probe may have to be sent again");
+        assert!(sut.on_matched(LogIndex(5)));
+        sut.become_replicate();
+        assert_eq!(sut.next, LogIndex(6));
+        sut.on_sent(LogIndex(6), 10);
+        sut.on_sent(LogIndex(8), 10);
+        assert!(!sut.may_send(&options), "two messages under way");
+        assert!(sut.on_matched(LogIndex(7)));
+        assert_eq!(sut.inflight(), (1, 10));
+        sut.on_sent(LogIndex(9), 90);
+        assert!(!sut.may_send(&options), "bytes under way");
+    }
+
+    #[test]
+    fn match_never_falls_and_next_stays_above_it() {
+        let mut sut = Progress::start(LogIndex(9));
+        sut.on_matched(LogIndex(7));
+        assert!(!sut.on_matched(LogIndex(3)));
+        assert_eq!((sut.matched, sut.next), (LogIndex(7), LogIndex(10)));
+        sut.become_probe(LogIndex(2));
+        assert_eq!(sut.next, LogIndex(8));
+    }
+}

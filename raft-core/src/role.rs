@@ -1,0 +1,188 @@
+//! Roles as data, and the only functions that change them.
+//!
+//! **Intuition.** What a leader needs exists only while it leads: it lives inside the role. The
+//! four `become_*` functions are the arrows of the thesis's role diagram; nothing else assigns
+//! the role.
+//! **Source.** Thesis Fig. 3.3, §9.6 (pre-candidate).
+//! **Upholds.** `inv:election-safety`, `inv:one-vote-per-term` (a vote is never cleared within a
+//! term, B-005).
+//! **Not here.** When to change role (`election/`, `node.rs`).
+
+use alloc::{boxed::Box, collections::VecDeque};
+
+use crate::{
+    Node,
+    error::{HaltReason, ReadFailure},
+    input::Changed,
+    log::{Entry, EntryKind},
+    replication::{progress::Progress, stamp::LedClock},
+    types::{Instant, LogIndex, NodeId, Role, Term},
+};
+
+/// The role with its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum RoleState {
+    Follower,
+    /// Asking in this round whether an election is worth it.
+    PreCandidate {
+        round: u64,
+    },
+    Candidate,
+    Leader(Box<Leader>),
+}
+
+/// What a leader knows beyond its peers' progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Leader {
+    /// Index of the no-op that opened the reign.
+    pub(crate) opening: LogIndex,
+    /// Newest round begun.
+    pub(crate) round: u64,
+    /// Rounds not yet answered by a quorum, with the time each began.
+    pub(crate) open_rounds: VecDeque<(u64, Instant)>,
+    /// Newest round answered by a quorum.
+    pub(crate) quorum_round: u64,
+    /// When that round began: the newest time a quorum was surely with us.
+    pub(crate) contact: Instant,
+    pub(crate) heartbeat_at: Instant,
+    /// When a commit index that nothing carried is told by itself.
+    pub(crate) notice_at: Option<Instant>,
+    /// The notice is due at the next settle.
+    pub(crate) notice_due: bool,
+    pub(crate) clock: LedClock,
+}
+
+impl Node {
+    /// The role without its data.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        match self.role {
+            RoleState::Follower => Role::Follower,
+            RoleState::PreCandidate { .. } => Role::PreCandidate,
+            RoleState::Candidate => Role::Candidate,
+            RoleState::Leader(_) => Role::Leader,
+        }
+    }
+
+    /// Takes over a higher term, with no vote in it yet. Everything owed in the old term is void.
+    pub(crate) fn enter_term(&mut self, term: Term) {
+        assert!(term > self.hard.term, "a term never falls (inv:monotone)");
+        self.hard.term = term;
+        self.hard.vote = None;
+        // Whatever the old term's leader verified says nothing about the new leader's log.
+        self.verified = LogIndex::ZERO;
+        self.answer.reset();
+        for peer in &mut self.peers {
+            peer.owed = Default::default();
+            peer.request_due = false;
+            peer.granted = None;
+        }
+        self.changed(Changed::TERM);
+        self.changed(Changed::VOTE);
+    }
+
+    /// Follower of `leader`, or of nobody yet, in `term` (its own or a higher one).
+    pub(crate) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
+        if term > self.hard.term {
+            self.enter_term(term);
+        }
+        let was = self.role();
+        if was == Role::Leader {
+            self.reads.fail_all(ReadFailure::LeadershipLost);
+            self.tickets.close(self.now.plus(self.options.pending_after_loss_ns));
+        }
+        if was != Role::Follower {
+            self.role = RoleState::Follower;
+            for peer in &mut self.peers {
+                peer.request_due = false;
+                peer.granted = None;
+            }
+            self.changed(Changed::ROLE);
+        }
+        if was == Role::Leader {
+            // Only a deposed leader has no timer running; others keep theirs (§3.4).
+            self.restart_election_timer();
+        }
+        if self.leader != leader {
+            self.leader = leader;
+            self.answer.reset();
+            self.changed(Changed::ROLE);
+        }
+    }
+
+    /// Asks whether an election would succeed; nothing durable changes.
+    pub(crate) fn become_pre_candidate(&mut self) {
+        self.pre_vote_rounds = self.pre_vote_rounds.saturating_add(1);
+        self.role = RoleState::PreCandidate { round: self.pre_vote_rounds };
+        self.leader = None;
+        self.ask_everybody();
+        self.restart_election_timer();
+        self.changed(Changed::ROLE);
+        self.tally_pre_votes();
+    }
+
+    /// Campaigns in the next term.
+    pub(crate) fn become_candidate(&mut self) {
+        let Some(term) = self.campaign_term() else {
+            self.halt(HaltReason::NumberRange);
+            return;
+        };
+        self.enter_term(term);
+        self.hard.vote = Some(self.hard.node);
+        self.role = RoleState::Candidate;
+        self.leader = None;
+        self.ask_everybody();
+        self.restart_election_timer();
+        self.changed(Changed::ROLE);
+    }
+
+    fn ask_everybody(&mut self) {
+        for peer in &mut self.peers {
+            peer.granted = None;
+            peer.request_due = true;
+        }
+        self.retry_at = self.now.plus(self.options.heartbeat_ns);
+    }
+
+    /// Leads its term. Called only with a quorum of durable grants, its own included.
+    pub(crate) fn become_leader(&mut self) {
+        assert_eq!(self.role(), Role::Candidate, "only a candidate wins (thesis Fig. 3.3)");
+        assert_eq!(self.hard.vote, Some(self.hard.node), "a leader voted for itself");
+        if self.log.term_runs() >= self.options.term_runs_max as usize {
+            self.halt(HaltReason::TooManyTerms);
+            return;
+        }
+        let last = self.log.last_index();
+        for peer in &mut self.peers {
+            peer.progress = Progress::start(last);
+            peer.request_due = false;
+        }
+        let opening = last.next();
+        self.role = RoleState::Leader(Box::new(Leader {
+            opening,
+            round: 0,
+            open_rounds: VecDeque::new(),
+            quorum_round: 0,
+            contact: self.now,
+            heartbeat_at: self.now.plus(self.options.heartbeat_ns),
+            notice_at: None,
+            notice_due: false,
+            clock: LedClock::start(self.last_stamp, self.now),
+        }));
+        self.leader = Some(self.hard.node);
+        self.verified = LogIndex::ZERO;
+        self.answer.reset();
+        self.changed(Changed::ROLE);
+        if let Some(range) = self.tickets.open(self.hard.term, opening) {
+            self.ended.push((
+                range,
+                crate::output::Outcome::Unknown(crate::error::UnknownReason::LeadershipLost),
+            ));
+        }
+        self.append_own(Entry { kind: EntryKind::NOOP, ..Entry::default() });
+        self.begin_round();
+        self.advance_commit();
+    }
+}

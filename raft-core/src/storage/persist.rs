@@ -1,0 +1,245 @@
+//! The write lane: what was handed out, and how much of it is durable.
+//!
+//! **Intuition.** Each write remembers how far the log was when it was made: its mark. Writes may
+//! be acknowledged in any order, but only the longest complete prefix counts, because after power
+//! loss that is all a store must still have. A truncation lowers the marks of open writes: they
+//! wrote entries that are gone.
+//! **Source.** Ours, model-checked; counting any acknowledged write loses a granted vote.
+//! **Upholds.** `inv:persist-before-send`, `inv:committed-durable`.
+//! **Not here.** When a write is made (`settle.rs`).
+
+use alloc::collections::VecDeque;
+
+use crate::{
+    rng::mix,
+    storage::HardState,
+    types::{BootId, LogIndex, NodeId, Term},
+};
+
+/// Names one `Persist`. Opaque: give it back in `Persisted`, unchanged, in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PersistAck {
+    tag: u64,
+    sequence: u64,
+}
+
+impl PersistAck {
+    /// Counts the writes of this boot from 1.
+    #[must_use]
+    pub const fn sequence(self) -> u64 {
+        self.sequence
+    }
+}
+
+/// The replaced-as-a-whole part of what is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct HardMark {
+    pub(crate) term: Term,
+    pub(crate) vote: Option<NodeId>,
+    pub(crate) promise_ns: u64,
+}
+
+impl HardMark {
+    pub(crate) const fn of(hard: &HardState) -> Self {
+        Self { term: hard.term, vote: hard.vote, promise_ns: hard.promise_ns }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct OpenPersist {
+    mark: LogIndex,
+    hard: HardMark,
+    acknowledged: bool,
+}
+
+/// What an acknowledgement turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AckVerdict {
+    /// Of another store, node or boot.
+    Foreign,
+    /// Acknowledged before.
+    Duplicate,
+    /// Never handed out: storage and core disagree about the lane.
+    NeverIssued,
+    /// Counted.
+    Counted,
+}
+
+/// The lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct PersistLane {
+    tag: u64,
+    open: VecDeque<OpenPersist>,
+    /// Sequence of the newest write handed out.
+    issued: u64,
+    /// Log and hard state as of the newest write handed out.
+    handed: LogIndex,
+    handed_hard: HardMark,
+    /// The log must be cut here before anything is appended.
+    truncate_from: Option<LogIndex>,
+    /// As of the longest complete prefix.
+    durable: LogIndex,
+    durable_hard: HardMark,
+}
+
+impl PersistLane {
+    pub(crate) fn recovered(hard: &HardState, boot: BootId, last: LogIndex) -> Self {
+        let tag = [hard.cluster.0, hard.group.0, hard.node.0, boot.0]
+            .iter()
+            .fold(0x7065_7273_6973_7400, |tag, part| mix(tag, *part));
+        let mark = HardMark::of(hard);
+        Self {
+            tag,
+            open: VecDeque::new(),
+            issued: 0,
+            handed: last,
+            handed_hard: mark,
+            truncate_from: None,
+            durable: last,
+            durable_hard: mark,
+        }
+    }
+
+    pub(crate) const fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    pub(crate) const fn durable(&self) -> LogIndex {
+        self.durable
+    }
+
+    pub(crate) const fn durable_hard(&self) -> &HardMark {
+        &self.durable_hard
+    }
+
+    pub(crate) fn open(&self) -> u64 {
+        self.open.len() as u64
+    }
+
+    /// Whether `ack` names a write of this boot.
+    pub(crate) const fn knows(&self, ack: PersistAck) -> bool {
+        ack.tag == self.tag && ack.sequence > 0 && ack.sequence <= self.issued
+    }
+
+    /// Whether anything is not yet handed out.
+    pub(crate) fn dirty(&self, hard: &HardState, last: LogIndex) -> bool {
+        self.handed < last || self.truncate_from.is_some() || self.handed_hard != HardMark::of(hard)
+    }
+
+    /// Marks everything up to `last` and `hard` as handed out in one write. Returns its
+    /// acknowledgement, whether the hard state is part of it, where to cut, and the last index
+    /// that earlier writes carry.
+    pub(crate) fn issue(
+        &mut self,
+        hard: &HardState,
+        last: LogIndex,
+    ) -> (PersistAck, bool, Option<LogIndex>, LogIndex) {
+        self.issued = self.issued.saturating_add(1);
+        let mark = HardMark::of(hard);
+        let with_hard = mark != self.handed_hard;
+        let from = core::mem::replace(&mut self.handed, last);
+        self.handed_hard = mark;
+        self.open.push_back(OpenPersist { mark: last, hard: mark, acknowledged: false });
+        let ack = PersistAck { tag: self.tag, sequence: self.issued };
+        (ack, with_hard, self.truncate_from.take(), from)
+    }
+
+    /// The log was cut at `from`: nothing there or above counts as handed out or durable.
+    pub(crate) fn on_truncate(&mut self, from: LogIndex) {
+        let below = from.prev();
+        if self.handed > below {
+            self.handed = below;
+            self.truncate_from = Some(self.truncate_from.map_or(from, |old| old.min(from)));
+        }
+        self.durable = self.durable.min(below);
+        for open in &mut self.open {
+            open.mark = open.mark.min(below);
+        }
+    }
+
+    /// Takes one acknowledgement and raises what is durable to the longest complete prefix.
+    pub(crate) fn on_persisted(&mut self, ack: PersistAck) -> AckVerdict {
+        if ack.tag != self.tag {
+            return AckVerdict::Foreign;
+        }
+        if ack.sequence == 0 || ack.sequence > self.issued {
+            return AckVerdict::NeverIssued;
+        }
+        let back = self.issued.saturating_sub(ack.sequence);
+        let slot = usize::try_from(back)
+            .ok()
+            .and_then(|back| self.open.len().checked_sub(back)?.checked_sub(1))
+            .and_then(|at| self.open.get_mut(at));
+        let Some(slot) = slot.filter(|open| !open.acknowledged) else {
+            return AckVerdict::Duplicate;
+        };
+        slot.acknowledged = true;
+        while let Some(done) = self.open.front().filter(|open| open.acknowledged) {
+            self.durable = self.durable.max(done.mark);
+            self.durable_hard = done.hard;
+            self.open.pop_front();
+        }
+        AckVerdict::Counted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{ClusterId, GroupId, Incarnation};
+
+    fn lane() -> (PersistLane, HardState) {
+        let hard = HardState::new(ClusterId(1), GroupId(1), NodeId(1), Incarnation(1));
+        (PersistLane::recovered(&hard, BootId(1), LogIndex(0)), hard)
+    }
+
+    #[test]
+    fn only_the_longest_complete_prefix_counts() {
+        let (mut lane, mut hard) = lane();
+        let (first, ..) = lane.issue(&hard, LogIndex(3));
+        hard.term = Term(1);
+        hard.vote = Some(NodeId(2));
+        let (second, with_hard, ..) = lane.issue(&hard, LogIndex(5));
+        assert!(with_hard);
+        assert_eq!(lane.on_persisted(second), AckVerdict::Counted);
+        assert_eq!((lane.durable(), lane.durable_hard().vote), (LogIndex(0), None));
+        assert_eq!(lane.on_persisted(second), AckVerdict::Duplicate);
+        assert_eq!(lane.on_persisted(first), AckVerdict::Counted);
+        assert_eq!((lane.durable(), lane.durable_hard().vote), (LogIndex(5), Some(NodeId(2))));
+        assert_eq!(lane.on_persisted(first), AckVerdict::Duplicate);
+        assert_eq!(lane.open(), 0);
+    }
+
+    #[test]
+    fn truncation_lowers_open_marks_and_what_is_durable() {
+        let (mut lane, hard) = lane();
+        let (first, ..) = lane.issue(&hard, LogIndex(5));
+        lane.on_truncate(LogIndex(4));
+        assert!(lane.dirty(&hard, LogIndex(3)));
+        let (second, _, cut, from) = lane.issue(&hard, LogIndex(6));
+        assert_eq!((cut, from), (Some(LogIndex(4)), LogIndex(3)));
+        lane.on_persisted(first);
+        assert_eq!(lane.durable(), LogIndex(3), "entries 4 and 5 of the first write are gone");
+        lane.on_persisted(second);
+        assert_eq!(lane.durable(), LogIndex(6));
+        lane.on_truncate(LogIndex(2));
+        assert_eq!(lane.durable(), LogIndex(1));
+    }
+
+    #[test]
+    fn foreign_and_never_issued_acknowledgements_are_told_apart() {
+        let (mut lane, hard) = lane();
+        let (ack, ..) = lane.issue(&hard, LogIndex(1));
+        let other = PersistLane::recovered(&hard, BootId(2), LogIndex(0));
+        assert_eq!(
+            lane.on_persisted(PersistAck { tag: other.tag, sequence: 1 }),
+            AckVerdict::Foreign
+        );
+        assert_eq!(lane.on_persisted(PersistAck { sequence: 2, ..ack }), AckVerdict::NeverIssued);
+        assert_eq!(lane.on_persisted(PersistAck { sequence: 0, ..ack }), AckVerdict::NeverIssued);
+    }
+}

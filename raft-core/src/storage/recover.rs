@@ -1,0 +1,217 @@
+//! Boot: from a disk to a node, or a typed refusal.
+//!
+//! **Intuition.** A crash leaves a prefix of what was written. Whatever no prefix can look like
+//! means that storage broke its promise; starting from it could forget a vote or an
+//! acknowledgement, so the node refuses and says what is impossible.
+//! **Source.** Thesis §3.8, §3.6.3; restarting with a lower term than the log's is B-089.
+//! **Upholds.** `inv:one-vote-per-term`, `inv:log-matching`, `inv:monotone`.
+//! **Not here.** The node itself (`node.rs`).
+
+use core::fmt;
+
+use super::Boot;
+use crate::{
+    options::{Options, OptionsError},
+    types::{Incarnation, LogIndex, NodeId, Term},
+};
+
+/// Why a node does not start. Nothing was changed; none of these can come from a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BootError {
+    /// The tunables contradict each other.
+    Options(OptionsError),
+    /// Incarnation 0 means "unknown" on the wire; a disk's life starts at 1.
+    NoIncarnation,
+    /// The node is not a voter of the configuration it was given.
+    NotVoter(NodeId),
+    /// A vote in term 0, in which nobody campaigns.
+    VoteWithoutTerm,
+    /// The vote names somebody who is not in the configuration.
+    UnknownVote(NodeId),
+    /// The log does not begin at index 1 and there is no snapshot before it.
+    MissingPrefix {
+        /// Where it begins.
+        first: LogIndex,
+    },
+    /// `terms` does not describe the log from `first` to `last`: it must begin at `first`, ascend
+    /// strictly in index and term, hold no term 0 and stay within the log.
+    TermRuns {
+        /// Which run is wrong, from 0; the number of runs if one is missing or too many.
+        run: usize,
+    },
+    /// The log holds more distinct terms than `Options::term_runs_max`.
+    TooManyTerms {
+        /// How many.
+        runs: usize,
+    },
+    /// The hard state's term is below the log's: the hard state was lost or is older than the log.
+    TermRegression {
+        /// Term of the hard state.
+        hard_state: Term,
+        /// Highest term in the log.
+        log: Term,
+    },
+    /// The machine holds effects of entries that the log does not hold.
+    AppliedBeyondLog {
+        /// What the machine holds.
+        applied: LogIndex,
+        /// Where the log ends.
+        last: LogIndex,
+    },
+    /// Term or index too close to the end of the number range to go on.
+    NumberRange,
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(error) => write!(f, "options: {error}"),
+            Self::NoIncarnation => f.write_str("hard state has incarnation 0; the first life is 1"),
+            Self::NotVoter(node) => write!(f, "{node} is not a voter of the configuration"),
+            Self::VoteWithoutTerm => f.write_str("hard state holds a vote in term 0"),
+            Self::UnknownVote(node) => write!(f, "hard state holds a vote for unknown node {node}"),
+            Self::MissingPrefix { first } => {
+                write!(f, "log begins at index {first} and no snapshot covers what is before")
+            }
+            Self::TermRuns { run } => write!(f, "term run {run} does not fit the log"),
+            Self::TooManyTerms { runs } => write!(f, "log holds {runs} terms, over the limit"),
+            Self::TermRegression { hard_state, log } => {
+                write!(f, "hard state is at term {hard_state} but the log at term {log}")
+            }
+            Self::AppliedBeyondLog { applied, last } => {
+                write!(f, "machine has applied {applied} but the log ends at {last}")
+            }
+            Self::NumberRange => f.write_str("term or index is at the end of its range"),
+        }
+    }
+}
+
+impl core::error::Error for BootError {}
+
+/// Highest term and index that leave room to go on.
+pub(crate) const NUMBER_MAX: u64 = u64::MAX >> 2;
+
+/// Judges a boot and changes nothing.
+pub(crate) fn judge_boot(options: &Options, boot: &Boot) -> Result<(), BootError> {
+    options.validate().map_err(BootError::Options)?;
+    let hard = &boot.hard_state;
+    if hard.incarnation == Incarnation(0) {
+        return Err(BootError::NoIncarnation);
+    }
+    if !boot.configuration.is_voter(hard.node) {
+        return Err(BootError::NotVoter(hard.node));
+    }
+    if hard.term.0 > NUMBER_MAX || boot.last.0 > NUMBER_MAX {
+        return Err(BootError::NumberRange);
+    }
+    if let Some(vote) = hard.vote {
+        if hard.term == Term::ZERO {
+            return Err(BootError::VoteWithoutTerm);
+        }
+        if !boot.configuration.is_voter(vote) {
+            return Err(BootError::UnknownVote(vote));
+        }
+    }
+    if boot.first != LogIndex(1) {
+        return Err(BootError::MissingPrefix { first: boot.first });
+    }
+    judge_terms(boot)?;
+    if boot.terms.len() > options.term_runs_max as usize {
+        return Err(BootError::TooManyTerms { runs: boot.terms.len() });
+    }
+    let log = boot.terms.last().map_or(Term::ZERO, |run| run.term);
+    if hard.term < log {
+        return Err(BootError::TermRegression { hard_state: hard.term, log });
+    }
+    if boot.applied > boot.last {
+        return Err(BootError::AppliedBeyondLog { applied: boot.applied, last: boot.last });
+    }
+    Ok(())
+}
+
+fn judge_terms(boot: &Boot) -> Result<(), BootError> {
+    let mut before: Option<(LogIndex, Term)> = None;
+    for (at, run) in boot.terms.iter().enumerate() {
+        let fits = match before {
+            None => run.first == boot.first && run.term > Term::ZERO,
+            Some((first, term)) => run.first > first && run.term > term,
+        };
+        if !fits || run.first > boot.last {
+            return Err(BootError::TermRuns { run: at });
+        }
+        before = Some((run.first, run.term));
+    }
+    let empty = boot.last < boot.first;
+    if empty != boot.terms.is_empty() {
+        return Err(BootError::TermRuns { run: boot.terms.len() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Configuration,
+        log::TermRun,
+        storage::HardState,
+        types::{BootId, ClusterId, GroupId},
+    };
+
+    fn boot() -> Boot {
+        let mut hard = HardState::new(ClusterId(1), GroupId(1), NodeId(1), Incarnation(1));
+        hard.term = Term(4);
+        hard.vote = Some(NodeId(2));
+        let voters = Configuration::new((1..=3).map(NodeId)).unwrap();
+        let run = |first, term| TermRun { first: LogIndex(first), term: Term(term) };
+        Boot::new(BootId(1), 7, hard, voters).with_log(
+            alloc::vec![run(1, 1), run(3, 4)],
+            LogIndex(5),
+            0,
+        )
+    }
+
+    #[test]
+    fn every_impossible_state_has_its_own_refusal() {
+        let judge = |change: fn(&mut Boot)| {
+            let mut boot = boot();
+            change(&mut boot);
+            judge_boot(&Options::default(), &boot)
+        };
+        assert_eq!(judge(|_| ()), Ok(()));
+        assert_eq!(judge(|b| b.hard_state.incarnation.0 = 0), Err(BootError::NoIncarnation));
+        assert_eq!(judge(|b| b.hard_state.node.0 = 9), Err(BootError::NotVoter(NodeId(9))));
+        assert_eq!(
+            judge(|b| {
+                b.hard_state.term.0 = 0;
+                b.terms.clear();
+                b.last.0 = 0;
+            }),
+            Err(BootError::VoteWithoutTerm)
+        );
+        assert_eq!(
+            judge(|b| b.hard_state.vote = Some(NodeId(8))),
+            Err(BootError::UnknownVote(NodeId(8)))
+        );
+        assert_eq!(judge(|b| b.first.0 = 2), Err(BootError::MissingPrefix { first: LogIndex(2) }));
+        assert_eq!(judge(|b| b.terms.clear()), Err(BootError::TermRuns { run: 0 }));
+        assert_eq!(judge(|b| b.last.0 = 0), Err(BootError::TermRuns { run: 0 }));
+        assert_eq!(judge(|b| b.last.0 = 2), Err(BootError::TermRuns { run: 1 }));
+        assert_eq!(judge(|b| b.terms[1].term.0 = 1), Err(BootError::TermRuns { run: 1 }));
+        assert_eq!(judge(|b| b.terms[0].first.0 = 2), Err(BootError::TermRuns { run: 0 }));
+        assert_eq!(
+            judge(|b| b.hard_state.term.0 = 3),
+            Err(BootError::TermRegression { hard_state: Term(3), log: Term(4) })
+        );
+        assert_eq!(
+            judge(|b| b.applied.0 = 6),
+            Err(BootError::AppliedBeyondLog { applied: LogIndex(6), last: LogIndex(5) })
+        );
+        assert_eq!(judge(|b| b.hard_state.term.0 = u64::MAX), Err(BootError::NumberRange));
+        let options = Options { term_runs_max: 1, ..Options::default() };
+        assert_eq!(judge_boot(&options, &boot()), Err(BootError::TooManyTerms { runs: 2 }));
+        let options = Options { reads_max: 0, ..Options::default() };
+        assert!(matches!(judge_boot(&options, &boot()), Err(BootError::Options(_))));
+    }
+}

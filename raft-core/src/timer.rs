@@ -1,0 +1,79 @@
+//! Deadlines: when the next tick matters, and what is due then.
+//!
+//! **Intuition.** The node has no clock; it names the earliest moment at which time alone would
+//! change something. Comparing with that moment is all a host with ten thousand groups does.
+//! **Source.** Thesis §3.4 (election timeout), §6.2 (check-quorum).
+//! **Upholds.** `inv:live`.
+//! **Not here.** What each deadline triggers beyond one call (`election/`, `replication/`).
+
+use crate::{
+    Node,
+    error::UnknownReason,
+    output::Outcome,
+    role::RoleState,
+    types::{Instant, Role},
+};
+
+fn earlier(at: &mut Instant, other: Option<Instant>) {
+    if let Some(other) = other {
+        *at = (*at).min(other);
+    }
+}
+
+impl Node {
+    /// When [`crate::Input::Tick`] is due at the latest; `None` once halted.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.halted.is_some() {
+            return None;
+        }
+        let mut at = match &self.role {
+            RoleState::Leader(leader) => {
+                let mut at = leader.heartbeat_at;
+                earlier(&mut at, leader.notice_at);
+                if self.options.check_quorum {
+                    at = at.min(leader.contact.plus(self.options.check_quorum_ns));
+                }
+                for peer in &self.peers {
+                    earlier(&mut at, peer.progress.fetch.deadline());
+                }
+                at
+            }
+            RoleState::Follower => self.election_at,
+            RoleState::PreCandidate { .. } | RoleState::Candidate => {
+                self.election_at.min(self.retry_at)
+            }
+        };
+        earlier(&mut at, self.apply_fetch.deadline());
+        earlier(&mut at, self.tickets.deadline());
+        Some(at)
+    }
+
+    /// A new randomised wait, drawn afresh each time (B-011).
+    pub(crate) fn restart_election_timer(&mut self) {
+        let wait = self.jitter.between(self.options.election_min_ns, self.options.election_max_ns);
+        self.election_at = self.now.plus(wait);
+    }
+
+    pub(crate) fn on_tick(&mut self) {
+        let (now, ended) = (self.now, &mut self.ended);
+        self.tickets.expire(now, |range| {
+            ended.push((range, Outcome::Unknown(UnknownReason::LeadershipLost)));
+        });
+        match self.role() {
+            Role::Leader => self.on_leader_tick(),
+            Role::Follower => {
+                if now >= self.election_at {
+                    self.on_election_timeout();
+                }
+            }
+            Role::PreCandidate | Role::Candidate => {
+                if now >= self.election_at {
+                    self.on_election_timeout();
+                } else if now >= self.retry_at {
+                    self.ask_again();
+                }
+            }
+        }
+    }
+}
