@@ -83,6 +83,11 @@
 
 extern crate alloc;
 
+/// The README's examples are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 mod config;
 mod digest;
 mod election;

@@ -1,0 +1,385 @@
+//! Which oracles a fact concerns, and in which order they are asked.
+//!
+//! **Intuition.** The mirrors move first, then those oracles compare that this fact can have
+//! broken. When one fact breaks several invariants the most telling speaks first: what a node did
+//! to its own log before what it means for the cluster.
+//! **Source.** Ours.
+//! **Upholds.** Nothing by itself.
+//! **Not here.** Client operations (`clients.rs`), the comparisons (one file an oracle).
+
+use raft_core::{LogIndex, NodeId, Role, Term};
+
+use super::{
+    super::{Check, mirrors::CommitStep, sometimes::Mark},
+    Oracles, elected,
+};
+use crate::{
+    oracle::{Observation, OracleId, Phase},
+    outcome::OracleLevel,
+    process::{Changed, EntryId, HardRecord, MessageLabel, NodeView},
+};
+
+impl Oracles {
+    pub(super) fn judge(&mut self, event: u64, observation: Observation<'_>) -> Check {
+        match observation {
+            Observation::View { node, changed, before, after, .. } => {
+                self.on_view(node, changed, before, after)
+            }
+            Observation::Sent { node, label, .. } => self.on_sent(node, label),
+            Observation::Log { node, from, entries, leading } => {
+                self.on_log(node, from, entries, leading)
+            }
+            Observation::PersistHanded { node, sequence, hard, truncate_from, entries } => {
+                self.on_handed(node, sequence, hard, truncate_from, entries)
+            }
+            Observation::PersistDurable { node, hard, truncate_from, entries, .. } => {
+                self.on_durable(event, node, hard, truncate_from, entries)
+            }
+            Observation::ApplyHanded { node, first, last } => {
+                let slot = self.mirrors.slot(node);
+                if self.is_on(OracleId::ApplyOnceInOrder) {
+                    self.apply.on_handed(&self.mirrors, slot, first, last)?;
+                }
+                if self.is_on(OracleId::LaneOrder) {
+                    self.lane_order.on_apply(slot, node, first, last)?;
+                }
+                Ok(())
+            }
+            Observation::Applied { node, entry, machine } => {
+                let slot = self.mirrors.slot(node);
+                self.sometimes.on_applied(slot, entry.position.index);
+                if self.is_on(OracleId::ApplyOnceInOrder) {
+                    self.apply.on_applied(&self.mirrors, slot, entry, machine)?;
+                }
+                Ok(())
+            }
+            Observation::Booted { node, boot, hard, log, view } => {
+                self.on_boot(node, boot, hard, log, view)
+            }
+            Observation::Crashed { node, hard, log, writes_lost, .. } => {
+                self.on_crash(event, node, hard, log, writes_lost)
+            }
+            Observation::ReadEntries { node, first, last } => {
+                let slot = self.mirrors.slot(node);
+                self.sometimes.hit(Mark::EntriesRead);
+                if self.is_on(OracleId::LaneOrder) {
+                    let durable = self.mirrors.nodes[slot].disk.last();
+                    self.lane_order.on_read_entries(node, first, last, durable)?;
+                }
+                Ok(())
+            }
+            Observation::RoleChanged { node, role, term } => {
+                let slot = self.mirrors.slot(node);
+                if self.is_on(OracleId::LaneOrder) {
+                    self.lane_order.on_role(slot, node, role, term)?;
+                }
+                Ok(())
+            }
+            Observation::LateDelivery { node, term, copy, sender_gone, .. } => {
+                let slot = self.mirrors.slot(node);
+                let receiver = self.mirrors.nodes[slot].term;
+                self.sometimes.on_late(receiver, term, copy, sender_gone);
+                Ok(())
+            }
+            Observation::AckedWritesLost { count, .. } => {
+                if count > 0 {
+                    self.sometimes.hit(Mark::AckAboveHoleLost);
+                }
+                Ok(())
+            }
+            Observation::OpInvoked { .. }
+            | Observation::OpAccepted { .. }
+            | Observation::OpApplied { .. }
+            | Observation::OpReturned { .. }
+            | Observation::OpRefused { .. }
+            | Observation::OpUnknown { .. }
+            | Observation::ReadFailed { .. }
+            | Observation::CasFailed { .. } => self.on_op(observation),
+            Observation::ContractBroken { node, how } => {
+                if self.is_on(OracleId::LaneOrder) {
+                    self.lane_order.on_contract(node, how)?;
+                }
+                Ok(())
+            }
+            Observation::ShadowAgreed { steps, .. } => {
+                if self.is_on(OracleId::Pure) {
+                    self.pure.on_agreed(steps);
+                }
+                Ok(())
+            }
+            Observation::ShadowDiffered { node, what } => {
+                if self.is_on(OracleId::Pure) {
+                    self.pure.on_differed(node, what)?;
+                }
+                Ok(())
+            }
+            Observation::Stopped { node, why } => {
+                if self.is_on(OracleId::Live) {
+                    self.liveness.on_stopped(node, why)?;
+                }
+                Ok(())
+            }
+            Observation::PhaseEnded { phase, reached, recoverable, missing } => {
+                self.on_phase(phase, reached, recoverable, missing)
+            }
+            Observation::Final { node, applied, machine, .. } => {
+                self.sometimes.on_final(self.ops.unknown, self.ops.unknown_applied);
+                if self.is_on(OracleId::NothingLost) {
+                    let committed = self.mirrors.committed.last();
+                    self.nothing_lost.on_final(node, applied, committed)?;
+                }
+                if self.is_on(OracleId::Converges) {
+                    self.convergence.on_final(node, applied, machine)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn on_boot(
+        &mut self,
+        node: NodeId,
+        boot: u64,
+        hard: HardRecord,
+        log: &[EntryId],
+        view: &NodeView,
+    ) -> Check {
+        let slot = self.mirrors.slot(node);
+        let before = self.mirrors.nodes[slot].hard;
+        let cut = self.mirrors.boot(slot, boot, hard, log, view);
+        let last = self.mirrors.nodes[slot].disk.last();
+        self.apply.on_boot(slot, view.applied);
+        self.lane_order.on_boot(slot, view.term, last, view.applied);
+        self.sometimes.on_boot(&self.mirrors, slot);
+        if self.is_on(OracleId::Monotone) {
+            let durable = before.term.max(hard.term);
+            self.monotone.on_boot(node, durable, self.mirrors.committed.last(), view)?;
+        }
+        if self.is_on(OracleId::OneVotePerTerm) {
+            self.vote.on_durable(slot, node, before, hard)?;
+            self.vote.on_view(slot, node, None, view)?;
+        }
+        self.on_disk_changed(slot, node, cut)?;
+        if view.commit > LogIndex::ZERO {
+            self.on_commit(slot, node, view)?;
+        }
+        if view.role == Role::Leader {
+            self.on_elected(slot, node, view.term)?;
+        }
+        Ok(())
+    }
+
+    fn on_crash(
+        &mut self,
+        event: u64,
+        node: NodeId,
+        hard: HardRecord,
+        log: &[EntryId],
+        lost: u64,
+    ) -> Check {
+        let slot = self.mirrors.slot(node);
+        let mirror = &self.mirrors.nodes[slot];
+        let (before, role) = (mirror.hard, mirror.role);
+        let cut = self.mirrors.crash(slot, hard, log);
+        let grew = hard != before || cut.is_some_and(|from| from <= LogIndex(log.len() as u64));
+        self.sometimes.on_crash(event, &self.mirrors, slot, grew);
+        self.sometimes.hit_if(role == Role::Leader, Mark::LeaderCrashed);
+        self.sometimes.hit_if(lost > 0, Mark::PowerLossLostWrites);
+        if self.is_on(OracleId::OneVotePerTerm) {
+            self.vote.on_durable(slot, node, before, hard)?;
+        }
+        self.on_disk_changed(slot, node, cut)
+    }
+
+    /// The disk of `node` is not as mirrored from `from` on.
+    fn on_disk_changed(&mut self, slot: usize, node: NodeId, from: Option<LogIndex>) -> Check {
+        let Some(from) = from else { return Ok(()) };
+        if self.is_on(OracleId::LogMatching) {
+            self.log_matching.on_log(node, &self.mirrors.nodes[slot].disk, from, "on disk")?;
+        }
+        if self.is_on(OracleId::CommittedDurable) {
+            self.durable.on_disk_cut(&self.mirrors, node, from)?;
+        }
+        Ok(())
+    }
+
+    fn on_view(
+        &mut self,
+        node: NodeId,
+        changed: Changed,
+        before: &NodeView,
+        after: &NodeView,
+    ) -> Check {
+        let slot = self.mirrors.slot(node);
+        self.mirrors.nodes[slot].take(after);
+        if self.is_on(OracleId::Monotone) {
+            self.monotone.on_view(node, changed, before, after)?;
+        }
+        if self.is_on(OracleId::OneVotePerTerm)
+            && (before.vote != after.vote || before.term != after.term)
+        {
+            self.vote.on_view(slot, node, Some(before), after)?;
+        }
+        if after.commit > before.commit {
+            self.on_commit(slot, node, after)?;
+        }
+        if elected(before, after) {
+            self.on_elected(slot, node, after.term)?;
+        }
+        if self.level == OracleLevel::All {
+            self.sometimes.on_view(&self.mirrors, slot, changed, before, after);
+        }
+        if self.is_on(OracleId::Bounded) {
+            self.bounded.judge(node, &after.loads)?;
+        }
+        Ok(())
+    }
+
+    fn on_elected(&mut self, slot: usize, node: NodeId, term: Term) -> Check {
+        let (reign, held) = self.mirrors.begin_reign(slot, term);
+        if self.is_on(OracleId::ElectionSafety) {
+            self.election.judge(term, reign, held)?;
+        }
+        if self.is_on(OracleId::LeaderHoldsDurableQuorum) {
+            self.quorum_at_election.judge(&self.mirrors, node, term)?;
+        }
+        if self.is_on(OracleId::LeaderCompleteness) {
+            self.completeness.on_elected(&self.mirrors, slot, term)?;
+        }
+        Ok(())
+    }
+
+    fn on_commit(&mut self, slot: usize, node: NodeId, view: &NodeView) -> Check {
+        self.commit_max = self.commit_max.max(view.commit);
+        let step = self.mirrors.raise_commit(slot, view.term, view.commit);
+        if self.is_on(OracleId::CommittedImmutable) {
+            self.committed.on_commit(&self.mirrors, node, view.commit, step)?;
+        }
+        if matches!(step, CommitStep::Advanced { .. }) {
+            if self.is_on(OracleId::CommittedDurable) {
+                self.durable.on_committed(&self.mirrors, node)?;
+            }
+            if self.is_on(OracleId::LeaderCompleteness) {
+                self.completeness.on_committed(&self.mirrors, view.commit, view.term)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_log(
+        &mut self,
+        node: NodeId,
+        from: LogIndex,
+        entries: &[EntryId],
+        leading: bool,
+    ) -> Check {
+        let slot = self.mirrors.slot(node);
+        let mirror = &mut self.mirrors.nodes[slot];
+        let last = mirror.memory.last();
+        // Entries that left memory are durable and unchanged: the mirror keeps its own copy.
+        let from = entries.first().map_or(from, |e| from.max(e.position.index));
+        if leading && self.on >> OracleId::LeaderAppendOnly as u32 & 1 == 1 {
+            self.append_only.on_log(node, from, last)?;
+        }
+        let mut truncated = false;
+        if from <= last {
+            truncated = mirror.memory.differs(from, entries);
+            mirror.memory.truncate_from(from);
+        }
+        for entry in entries {
+            mirror.memory.push(*entry);
+        }
+        let commit = mirror.commit;
+        if truncated {
+            self.sometimes.on_truncated(from, self.mirrors.nodes[slot].disk.last());
+        }
+        if self.is_on(OracleId::LogMatching) {
+            self.log_matching.on_indexes(node, from, last, entries)?;
+            self.log_matching.on_log(node, &self.mirrors.nodes[slot].memory, from, "in memory")?;
+        }
+        if self.is_on(OracleId::CommittedImmutable) {
+            self.committed.on_log(&self.mirrors, slot, from, commit)?;
+        }
+        Ok(())
+    }
+
+    fn on_handed(
+        &mut self,
+        node: NodeId,
+        sequence: u64,
+        hard: Option<HardRecord>,
+        truncate_from: Option<LogIndex>,
+        entries: &[EntryId],
+    ) -> Check {
+        let slot = self.mirrors.slot(node);
+        if self.is_on(OracleId::LaneOrder) {
+            let commit = self.mirrors.nodes[slot].commit;
+            self.lane_order.on_persist(slot, node, commit, sequence, truncate_from, entries)?;
+        }
+        if let Some(hard) = hard {
+            let before = self.mirrors.nodes[slot].handed_term;
+            self.mirrors.nodes[slot].handed_term = hard.term;
+            if self.is_on(OracleId::Monotone) {
+                self.monotone.on_hard(node, before, hard)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_durable(
+        &mut self,
+        event: u64,
+        node: NodeId,
+        hard: Option<HardRecord>,
+        truncate_from: Option<LogIndex>,
+        entries: &[EntryId],
+    ) -> Check {
+        let slot = self.mirrors.slot(node);
+        self.sometimes.on_durable(event, slot);
+        if let Some(hard) = hard {
+            let before = self.mirrors.nodes[slot].hard;
+            self.mirrors.note_hard(slot, hard);
+            if self.is_on(OracleId::OneVotePerTerm) {
+                self.vote.on_durable(slot, node, before, hard)?;
+            }
+        }
+        let mirror = &mut self.mirrors.nodes[slot];
+        if let Some(from) = truncate_from {
+            mirror.disk.truncate_from(from);
+        }
+        let from = mirror.disk.last().next();
+        for entry in entries {
+            mirror.disk.push(*entry);
+        }
+        if self.is_on(OracleId::LogMatching) && !entries.is_empty() {
+            self.log_matching.on_log(node, &self.mirrors.nodes[slot].disk, from, "on disk")?;
+        }
+        if let Some(from) = truncate_from
+            && self.is_on(OracleId::CommittedDurable)
+        {
+            self.durable.on_disk_cut(&self.mirrors, node, from)?;
+        }
+        Ok(())
+    }
+
+    fn on_sent(&mut self, node: NodeId, label: &MessageLabel) -> Check {
+        let slot = self.mirrors.slot(node);
+        if self.is_on(OracleId::PersistBeforeSend) {
+            self.persist_before_send.on_sent(&self.mirrors, slot, label)?;
+        }
+        if self.is_on(OracleId::OneVotePerTerm) {
+            self.vote.on_sent(slot, node, label)?;
+        }
+        Ok(())
+    }
+
+    fn on_phase(&mut self, phase: Phase, reached: bool, recoverable: bool, missing: &str) -> Check {
+        if self.is_on(OracleId::Live) {
+            self.liveness.on_phase(phase, reached, recoverable, missing)?;
+        }
+        if self.is_on(OracleId::Converges) {
+            self.convergence.on_phase(phase, reached, recoverable, missing)?;
+        }
+        Ok(())
+    }
+}

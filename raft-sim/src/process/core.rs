@@ -1,0 +1,411 @@
+//! Our node behind the process trait.
+//!
+//! **Intuition.** A thin translation: the node's inputs and outputs are the simulator's, with
+//! names changed. Nothing of the protocol happens here, and the simulator sees only what any
+//! driver sees.
+//! **Source.** Ours.
+//! **Upholds.** `inv:pure` (no state of its own beyond the last seen queue sizes).
+//! **Not here.** The node (`raft_core`), executing outputs (`world/host.rs`).
+
+use raft_core::{
+    Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, Envelope,
+    FetchFailure, FetchId, GroupId, HardState, Input as CoreInput, Instant, Issued, LogIndex,
+    LogPosition, Message, Node, Options, Outcome, Output, PersistAck, Rejected, TermRun,
+};
+
+use super::{
+    Answer, BootRefused, Changed, Claim, Effect, Ending, Entry, EntryId, HardRecord, Input,
+    MessageKind, MessageLabel, NodeView, Ns, PeerView, Process, Promises, Start, Stepped,
+    view::Loads,
+};
+use crate::{fault::plan::Knobs, trace::digest::Digest};
+
+/// Our node.
+#[derive(Clone, Debug)]
+pub struct Core {
+    node: Node,
+    /// Open reads of entries, by number: the simulator's ids are plain numbers.
+    fetches: Vec<FetchId>,
+}
+
+/// The tunables of a plan as the node's options.
+#[must_use]
+pub fn options(knobs: &Knobs, command_bytes_max: u64) -> Options {
+    let mut options = Options::default();
+    options.election_min_ns = knobs.election_ns;
+    options.election_max_ns = knobs.election_ns.saturating_add(knobs.election_jitter_ns);
+    options.heartbeat_ns = knobs.heartbeat_ns;
+    options.pre_vote = knobs.pre_vote;
+    options.check_quorum = knobs.check_quorum;
+    options.check_quorum_ns = options.election_max_ns;
+    options.inflight_messages_max = knobs.inflight_messages;
+    options.inflight_bytes_max = knobs.inflight_bytes;
+    options.append_entries_max = u64::from(knobs.append_entries);
+    options.append_bytes_max = knobs.append_bytes;
+    options.persist_inflight_max = knobs.persist_inflight;
+    options.apply_inflight_entries_max = u64::from(knobs.apply_inflight);
+    // The largest command of any plan must fit, or its client would try for ever.
+    options.entry_bytes_max = command_bytes_max;
+    options.tail_bytes_max = knobs.tail_bytes.max(command_bytes_max);
+    options.tail_entries_max = options.tail_entries_max.max(options.append_entries_max);
+    options.commit_notice_ns = knobs.heartbeat_ns / 8;
+    options.pending_after_loss_ns = knobs.election_ns.saturating_mul(8);
+    options
+}
+
+fn entry_of(position: LogPosition, entry: &raft_core::Entry) -> Entry {
+    Entry {
+        position,
+        kind: entry.kind.0,
+        stamp: entry.stamp,
+        label: entry.label,
+        payload: entry.payload.clone(),
+    }
+}
+
+fn entries_of(entries: &Entries) -> Vec<Entry> {
+    let mut out = Vec::with_capacity(usize::try_from(entries.len()).unwrap_or(0));
+    out.extend(entries.iter().map(|e| entry_of(e.position, e.entry)));
+    out
+}
+
+fn entries_back(entries: Vec<Entry>) -> Entries {
+    let core = entries.into_iter().map(|entry| {
+        let content = raft_core::Entry {
+            kind: raft_core::EntryKind(entry.kind),
+            stamp: entry.stamp,
+            label: entry.label,
+            payload: entry.payload,
+        };
+        (entry.position, content)
+    });
+    // A store that gives back a log with a hole gives back nothing: the node halts on it.
+    Entries::collect(core).unwrap_or_default()
+}
+
+fn changed_of(changed: raft_core::Changed) -> Changed {
+    use raft_core::Changed as Core;
+    let pairs = [
+        (Core::TERM, Changed::TERM),
+        (Core::VOTE, Changed::VOTE),
+        (Core::ROLE, Changed::ROLE.and(Changed::PEERS)),
+        (Core::LOG, Changed::LOG),
+        (Core::DURABLE, Changed::DURABLE),
+        (Core::COMMIT, Changed::COMMIT),
+        (Core::APPLIED, Changed::APPLIED),
+        (Core::PROGRESS, Changed::PEERS),
+        (Core::LIFECYCLE, Changed::LIFECYCLE),
+    ];
+    pairs
+        .iter()
+        .filter(|(core, _)| changed.any(*core))
+        .fold(Changed::default(), |sum, (_, ours)| sum.and(*ours))
+}
+
+impl Core {
+    fn stepped(&self, accepted: &Accepted) -> Stepped {
+        Stepped {
+            changed: changed_of(accepted.changed),
+            log_from: (accepted.log_from > LogIndex::ZERO).then_some(accepted.log_from),
+            answer: match accepted.issued {
+                Issued::Nothing => None,
+                Issued::Proposal(ticket) => Some(Answer::Accepted(ticket.0)),
+                Issued::Read(ticket) => Some(Answer::Accepted(ticket.0)),
+            },
+        }
+    }
+
+    fn effect_of(&mut self, output: Output) -> Option<Effect<Self>> {
+        Some(match output {
+            Output::Persist(write) => Effect::Persist {
+                ack: write.ack,
+                hard: write.hard_state().map(|hard| HardRecord {
+                    term: hard.term,
+                    vote: hard.vote,
+                    promise: hard.promise_ns,
+                }),
+                truncate_from: write.truncate_from(),
+                entries: entries_of(&write.entries),
+            },
+            Output::Send(envelope) => Effect::Send { to: envelope.to, message: *envelope },
+            Output::Apply(apply) => Effect::Apply {
+                entries: entries_of(&apply.entries),
+                first_ticket: apply.first_ticket.map(|ticket| ticket.0),
+            },
+            Output::RoleChanged { role, term } => Effect::RoleChanged { role, term },
+            Output::ReadReady { ticket, index, .. } => {
+                Effect::ReadReady { ticket: ticket.0, index }
+            }
+            Output::ReadFailed { ticket, .. } => Effect::ReadFailed { ticket: ticket.0 },
+            Output::Outcome { first, count, outcome } => Effect::Ended {
+                first_ticket: first.0,
+                count,
+                how: match outcome {
+                    Outcome::Superseded => Ending::Superseded,
+                    Outcome::Unknown(_) => Ending::Unknown("leadership-lost"),
+                    _ => Ending::Unknown("other"),
+                },
+            },
+            Output::ReadEntries(read) => {
+                self.fetches.push(read.id);
+                Effect::ReadEntries {
+                    id: read.id.number(),
+                    first: read.first,
+                    last: read.last,
+                    bytes_max: read.bytes_max,
+                }
+            }
+            Output::Halted(reason) => Effect::Halted(reason.to_string()),
+            _ => return None,
+        })
+    }
+
+    fn take_fetch(&mut self, id: u64) -> Option<FetchId> {
+        let at = self.fetches.iter().position(|fetch| fetch.number() == id)?;
+        Some(self.fetches.swap_remove(at))
+    }
+
+    fn input_of(&mut self, input: Input<Self>) -> Option<CoreInput> {
+        Some(match input {
+            Input::Tick => CoreInput::Tick,
+            Input::Receive { message, .. } => CoreInput::Receive(Box::new(message)),
+            Input::Propose(payload) => CoreInput::Propose(payload),
+            Input::Read => CoreInput::Read,
+            Input::Persisted(ack) => CoreInput::Persisted(ack),
+            Input::PersistFailed(ack) => CoreInput::PersistFailed(ack),
+            Input::Applied(upto) => CoreInput::Applied(upto),
+            Input::EntriesRead { id, entries } => {
+                CoreInput::EntriesRead { id: self.take_fetch(id)?, entries: entries_back(entries) }
+            }
+            Input::EntriesReadBusy { id } => CoreInput::EntriesReadFailed {
+                id: self.take_fetch(id)?,
+                failure: FetchFailure::Busy,
+            },
+            Input::StepDown => CoreInput::StepDown,
+        })
+    }
+}
+
+impl Process for Core {
+    type Message = Envelope;
+    type Ack = PersistAck;
+
+    const NAME: &'static str = "core";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+
+    fn promises() -> Promises {
+        Promises::ALL
+    }
+
+    fn boot(start: &Start<'_>) -> Result<Self, BootRefused> {
+        let refused = |why: &dyn std::fmt::Display| BootRefused(why.to_string());
+        let voters =
+            Configuration::new(start.voters.iter().copied()).map_err(|error| refused(&error))?;
+        let mut hard = HardState::new(ClusterId(1), GroupId(1), start.node, start.incarnation);
+        hard.term = start.image.hard.term;
+        hard.vote = start.image.hard.vote;
+        hard.promise_ns = start.image.hard.promise;
+        let mut terms: Vec<TermRun> = Vec::new();
+        for entry in &start.image.entries {
+            let LogPosition { term, index } = entry.position;
+            if terms.last().is_none_or(|run| run.term != term) {
+                terms.push(TermRun { first: index, term });
+            }
+        }
+        let tip = start.image.entries.last();
+        let last = tip.map_or(LogIndex::ZERO, |entry| entry.position.index);
+        let boot = Boot::new(BootId(start.boot), start.seed, hard, voters).with_log(
+            terms,
+            last,
+            tip.map_or(0, |entry| entry.stamp),
+        );
+        let node =
+            Node::boot(options(start.knobs, start.command_bytes_max), boot, Instant(start.now))
+                .map_err(|error| refused(&error))?;
+        Ok(Self { node, fetches: Vec::new() })
+    }
+
+    fn step(&mut self, now: Ns, input: Input<Self>) -> Stepped {
+        let Some(input) = self.input_of(input) else { return Stepped::default() };
+        match self.node.step(Instant(now), input) {
+            Ok(accepted) => {
+                debug_assert_eq!(self.node.check(), Ok(()), "the node's own invariants");
+                self.stepped(&accepted)
+            }
+            Err(rejected) => Stepped {
+                answer: Some(Answer::Refused {
+                    why: rejected.name(),
+                    hint: (rejected == Rejected::NotLeader)
+                        .then(|| self.node.leader_hint())
+                        .flatten(),
+                }),
+                ..Stepped::default()
+            },
+        }
+    }
+
+    fn poll(&mut self) -> Option<Effect<Self>> {
+        loop {
+            let output = self.node.poll()?;
+            if let Some(effect) = self.effect_of(output) {
+                return Some(effect);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Ns> {
+        self.node.deadline().map(|at| at.0)
+    }
+
+    fn view(&self, view: &mut NodeView) {
+        let node = &self.node;
+        let options = node.options();
+        view.role = node.role();
+        view.term = node.term();
+        view.vote = node.vote();
+        view.leader = node.leader_hint();
+        view.last = node.last();
+        view.durable = node.durable();
+        view.commit = node.commit();
+        view.applied = node.applied();
+        view.halted = node.halted().is_some();
+        view.peers.clear();
+        view.peers.extend(node.peers().map(|peer| PeerView {
+            peer: peer.peer,
+            matched: peer.matched,
+            next: peer.next,
+            inflight: peer.inflight,
+            inflight_bytes: peer.inflight_bytes,
+        }));
+        let queues = node.queues();
+        let inflight = view.peers.iter().map(|peer| peer.inflight).max().unwrap_or(0);
+        view.loads = Loads {
+            // An opening no-op is always taken in, so the log may exceed its limit by that one.
+            tail_entries: (queues.tail_entries, options.tail_entries_max.saturating_add(1)),
+            tail_bytes: (queues.tail_bytes, options.tail_bytes_max),
+            persists: (queues.persists, u64::from(options.persist_inflight_max)),
+            reads: (queues.reads, u64::from(options.reads_max)),
+            applying: (queues.applying, options.apply_inflight_entries_max),
+            inflight: (inflight, u64::from(options.inflight_messages_max)),
+            outbox: (queues.outbox, OUTBOX_MAX),
+        };
+    }
+
+    fn log_from(&self, from: LogIndex, out: &mut Vec<EntryId>) {
+        out.extend(self.node.entries_from(from).map(|(at, entry)| entry_of(at, entry).id()));
+    }
+
+    fn label(message: &Envelope) -> MessageLabel {
+        let mut label = MessageLabel {
+            kind: MessageKind::PRE_VOTE,
+            term: message.term,
+            first: LogIndex::ZERO,
+            last: LogIndex::ZERO,
+            claim: Claim::Term,
+        };
+        match &message.message {
+            Message::PreVote(ask) => label.last = ask.last.index,
+            Message::PreVoteReply(_) => label.kind = MessageKind::PRE_VOTE_REPLY,
+            Message::RequestVote(ask) => {
+                label.kind = MessageKind::REQUEST_VOTE;
+                label.last = ask.last.index;
+                label.claim = Claim::Candidacy(ask.last);
+            }
+            Message::VoteReply(reply) => {
+                label.kind = MessageKind::VOTE_REPLY;
+                if reply.granted {
+                    label.claim = Claim::Vote(message.to);
+                }
+            }
+            Message::AppendEntries(append) => {
+                label.first = append.previous.index.next();
+                label.last = append.entries.last().map_or(append.previous.index, |p| p.index);
+                label.kind = if append.entries.is_empty() {
+                    MessageKind::HEARTBEAT
+                } else {
+                    MessageKind::APPEND
+                };
+            }
+            Message::AppendReply(reply) => {
+                label.kind = MessageKind::APPEND_REPLY;
+                match reply.result {
+                    AppendResult::Matched { matched } => {
+                        label.last = matched;
+                        label.claim = Claim::Match(matched);
+                    }
+                    AppendResult::Refused { previous, .. } => label.first = previous,
+                    AppendResult::StaleTerm => {}
+                }
+            }
+            _ => {}
+        }
+        label
+    }
+
+    fn digest_message(message: &Envelope, d: &mut Digest) {
+        d.word(message.from.0 << 32 ^ message.to.0);
+        d.word(message.term.0);
+        let position = |d: &mut Digest, at: LogPosition| {
+            d.word(at.term.0);
+            d.word(at.index.0);
+        };
+        match &message.message {
+            Message::PreVote(ask) => {
+                d.word(1);
+                d.word(ask.round.boot.0);
+                d.word(ask.round.number);
+                d.word(ask.campaign_term.0);
+                position(d, ask.last);
+            }
+            Message::PreVoteReply(reply) => {
+                d.word(2);
+                d.word(reply.round.boot.0);
+                d.word(reply.round.number);
+                d.word(u64::from(reply.granted));
+            }
+            Message::RequestVote(ask) => {
+                d.word(3);
+                position(d, ask.last);
+            }
+            Message::VoteReply(reply) => {
+                d.word(4);
+                d.word(u64::from(reply.granted));
+            }
+            Message::AppendEntries(append) => {
+                d.word(5);
+                position(d, append.previous);
+                d.word(append.commit.0);
+                d.word(append.round);
+                for entry in append.entries.iter() {
+                    position(d, entry.position);
+                    d.word(u64::from(entry.entry.kind.0));
+                    d.word(entry.entry.stamp);
+                    d.word(entry.entry.label);
+                    d.bytes(&entry.entry.payload);
+                }
+            }
+            Message::AppendReply(reply) => {
+                d.word(6);
+                d.word(reply.round);
+                match reply.result {
+                    AppendResult::Matched { matched } => {
+                        d.word(1);
+                        d.word(matched.0);
+                    }
+                    AppendResult::Refused { previous, hint } => {
+                        d.word(2);
+                        d.word(previous.0);
+                        position(d, hint);
+                    }
+                    AppendResult::StaleTerm => d.word(3),
+                }
+            }
+            // An open enumeration: kinds this adapter does not know still reach the digest.
+            other => d.bytes(other.name().as_bytes()),
+        }
+    }
+}
+
+/// The most one settle can leave in the outbox: a window of appends to each of eight peers, every
+/// open read, and a handful of single outputs.
+const OUTBOX_MAX: u64 = 8 * 1_024 + 5_000 + 64;

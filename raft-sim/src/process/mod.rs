@@ -1,0 +1,402 @@
+//! The process under test: one trait that any sans-IO Raft can stand behind.
+//!
+//! **Intuition.** The simulator owns clock, network, disk and clients. A process is a value that
+//! takes one input at a time and hands out work; everything it can observe of the world comes in
+//! through [`Process::step`], so a run is a function of what the simulator feeds it.
+//! **Source.** Ours; the call shapes are those of `raft_core::Node`.
+//! **Upholds.** `inv:pure` (a shadow clone fed the same inputs must hand out the same work).
+//! **Not here.** The systems themselves (`core.rs`, `naive/`), what oracles see (`view.rs`),
+//! execution of the work (`world/host.rs`).
+
+pub mod core;
+pub mod naive;
+pub mod view;
+
+use ::core::fmt;
+
+use bytes::Bytes;
+use raft_core::{Incarnation, LogIndex, LogPosition, NodeId, Role, Term};
+
+use crate::trace::digest::Digest;
+pub use view::{Changed, NodeView, PeerView};
+
+/// Nanoseconds. World time counts from the start of the run; a node's local time is its own.
+pub type Ns = u64;
+
+/// What a system says of itself. Oracles and faults follow: nothing is demanded that was not
+/// promised, and nothing promised goes unchecked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promises {
+    /// Votes, acknowledgements and requests leave only when what they state is durable.
+    pub persist_before_send: bool,
+    /// Reads handed out as ready are linearizable.
+    pub linearizable_reads: bool,
+    /// Pre-Vote and check-quorum: progress under partial partitions.
+    pub partial_partition_progress: bool,
+    /// Queues and windows stay within the limits the view states.
+    pub bounded: bool,
+    /// Same inputs, same outputs.
+    pub pure: bool,
+    /// Old entries leave memory and are read back from disk. Nothing is judged by it; campaigns
+    /// demand that it was seen.
+    pub reads_log_back: bool,
+    /// A leader commits on its peers' disks while its own is still writing. Nothing is judged by
+    /// it; campaigns demand that it was seen.
+    pub commits_ahead_of_disk: bool,
+}
+
+impl Promises {
+    /// Everything; what `raft-core` promises.
+    pub const ALL: Self = Self {
+        persist_before_send: true,
+        linearizable_reads: true,
+        partial_partition_progress: true,
+        bounded: true,
+        pure: true,
+        reads_log_back: true,
+        commits_ahead_of_disk: true,
+    };
+}
+
+/// One log entry as the simulator sees it. Clones share the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Term and index.
+    pub position: LogPosition,
+    /// The system's own kind number; [`Entry::COMMAND`] carries a client command.
+    pub kind: u8,
+    /// Replicated nanoseconds written by the leader, 0 where the system has none.
+    pub stamp: u64,
+    /// The leader's label, 0 where the system has none.
+    pub label: u64,
+    /// The command, opaque.
+    pub payload: Bytes,
+}
+
+impl Entry {
+    /// The kind of an entry written at the start of a term.
+    pub const NOOP: u8 = 0;
+    /// The kind of an entry that carries a client command.
+    pub const COMMAND: u8 = 1;
+
+    /// What oracles compare: a hash over everything but the index.
+    #[must_use]
+    pub fn id(&self) -> EntryId {
+        let mut d = Digest::new();
+        d.word(self.position.term.0);
+        d.word(u64::from(self.kind));
+        d.word(self.stamp);
+        d.word(self.label);
+        d.bytes(&self.payload);
+        EntryId { position: self.position, hash: d.value() }
+    }
+}
+
+/// An entry reduced to its position and a hash of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryId {
+    /// Term and index.
+    pub position: LogPosition,
+    /// Hash of term, kind, stamp, label and payload.
+    pub hash: u64,
+}
+
+/// The part of the durable state that is replaced as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HardRecord {
+    /// Current term.
+    pub term: Term,
+    /// Whom this node voted for in `term`.
+    pub vote: Option<NodeId>,
+    /// Longest promise to a leader, in local nanoseconds; 0 for none.
+    pub promise: Ns,
+}
+
+/// What a disk holds when a process starts from it.
+#[derive(Clone, Debug, Default)]
+pub struct DiskImage {
+    /// Hard state; the default before the first write.
+    pub hard: HardRecord,
+    /// The log, entry `i` at index `i + 1`.
+    pub entries: Vec<Entry>,
+}
+
+/// Everything a process is given when it starts.
+#[derive(Clone, Debug)]
+pub struct Start<'a> {
+    /// Its own id, from 1.
+    pub node: NodeId,
+    /// All voters, ascending.
+    pub voters: &'a [NodeId],
+    /// The disk's life.
+    pub incarnation: Incarnation,
+    /// Which start of this node in the run, from 1.
+    pub boot: u64,
+    /// Seed of its private randomness: a keyed draw of (node, boot).
+    pub seed: u64,
+    /// Local time.
+    pub now: Ns,
+    /// Tunables drawn by the plan.
+    pub knobs: &'a crate::fault::plan::Knobs,
+    /// Largest command that will be proposed, in bytes.
+    pub command_bytes_max: u64,
+    /// Which of a family of systems this is ([`crate::system::System::variant`]).
+    pub variant: u8,
+    /// What the disk holds.
+    pub image: &'a DiskImage,
+}
+
+/// Why a process refused to start. From a disk the simulated store considers intact this is a bug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootRefused(pub String);
+
+/// A fact told to a process.
+#[derive(Clone, Debug)]
+pub enum Input<P: Process> {
+    /// Time has passed; sent at [`Process::deadline`] at the latest.
+    Tick,
+    /// A message arrived.
+    Receive {
+        /// Who sent it, as the network knows.
+        from: NodeId,
+        /// What it says.
+        message: P::Message,
+    },
+    /// A client's command.
+    Propose(Bytes),
+    /// A client's linearizable read.
+    Read,
+    /// A write is durable.
+    Persisted(P::Ack),
+    /// A write failed for good.
+    PersistFailed(P::Ack),
+    /// The machine has applied everything up to and including this index.
+    Applied(LogIndex),
+    /// Entries asked for with [`Effect::ReadEntries`].
+    EntriesRead {
+        /// The request's id.
+        id: u64,
+        /// A non-empty prefix of what was asked for.
+        entries: Vec<Entry>,
+    },
+    /// The read could not be done now; ask again later.
+    EntriesReadBusy {
+        /// The request's id.
+        id: u64,
+    },
+    /// An operator asks a leader to step down.
+    StepDown,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, Default)]
+pub struct Stepped {
+    /// Which parts of the view may have changed.
+    pub changed: Changed,
+    /// The lowest log index that was removed or written, if the log changed.
+    pub log_from: Option<LogIndex>,
+    /// Answer to `Propose` and `Read`.
+    pub answer: Option<Answer>,
+}
+
+/// The immediate answer to a proposal or a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Accepted; it will end exactly once under this ticket (proposals and reads count apart).
+    Accepted(u64),
+    /// Refused for certain: no effect now or later.
+    Refused {
+        /// Why, as a stable short name (`not-leader`, `queue-full`, …).
+        why: &'static str,
+        /// Who leads, as this node believes.
+        hint: Option<NodeId>,
+    },
+}
+
+/// How an accepted proposal ended other than by being applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Another entry was committed at its index: it has no effect, ever.
+    Superseded,
+    /// It may have taken effect or may still.
+    Unknown(&'static str),
+}
+
+/// Work a process asks for.
+#[derive(Clone, Debug)]
+pub enum Effect<P: Process> {
+    /// Lane W: make durable, all or nothing, in the order handed out.
+    Persist {
+        /// Comes back in `Persisted`.
+        ack: P::Ack,
+        /// New hard state, if it changed.
+        hard: Option<HardRecord>,
+        /// Remove this index and everything after it first.
+        truncate_from: Option<LogIndex>,
+        /// Then append these.
+        entries: Vec<Entry>,
+    },
+    /// Send to a peer; may be lost.
+    Send {
+        /// Destination.
+        to: NodeId,
+        /// What to say.
+        message: P::Message,
+    },
+    /// Lane A: apply, in order, one at a time.
+    Apply {
+        /// Contiguous from the last handed out.
+        entries: Vec<Entry>,
+        /// Ticket of the first entry if these were proposed here; the rest count up from it.
+        first_ticket: Option<u64>,
+    },
+    /// A read may be evaluated on any state at or above `index`.
+    ReadReady {
+        /// The read's ticket.
+        ticket: u64,
+        /// Lowest state that may answer it.
+        index: LogIndex,
+    },
+    /// A read ended without an answer; reads have no effect.
+    ReadFailed {
+        /// The read's ticket.
+        ticket: u64,
+    },
+    /// `count` proposals from `first_ticket` ended without being applied here.
+    Ended {
+        /// First ticket.
+        first_ticket: u64,
+        /// How many.
+        count: u64,
+        /// How.
+        how: Ending,
+    },
+    /// Give back entries of the durable log.
+    ReadEntries {
+        /// Comes back in `EntriesRead`.
+        id: u64,
+        /// First index wanted.
+        first: LogIndex,
+        /// Last index wanted.
+        last: LogIndex,
+        /// Stop after this many payload bytes (at least one entry).
+        bytes_max: u64,
+    },
+    /// Lane A: the role is now this one.
+    RoleChanged {
+        /// The new role.
+        role: Role,
+        /// Its term.
+        term: Term,
+    },
+    /// Fail-stop for this boot; the host restarts it from disk later.
+    Halted(String),
+}
+
+/// Kinds of messages, an open enumeration: numbers are frozen, unknown ones are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKind(pub u8);
+
+impl MessageKind {
+    /// Would you vote for me? (thesis §9.6)
+    pub const PRE_VOTE: Self = Self(1);
+    /// The answer.
+    pub const PRE_VOTE_REPLY: Self = Self(2);
+    /// Vote for me (§3.4).
+    pub const REQUEST_VOTE: Self = Self(3);
+    /// The answer.
+    pub const VOTE_REPLY: Self = Self(4);
+    /// Entries (§3.5).
+    pub const APPEND: Self = Self(5);
+    /// An append without entries.
+    pub const HEARTBEAT: Self = Self(6);
+    /// The answer to both.
+    pub const APPEND_REPLY: Self = Self(7);
+
+    /// Name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            1 => "pre-vote",
+            2 => "pre-vote-reply",
+            3 => "request-vote",
+            4 => "vote-reply",
+            5 => "append",
+            6 => "heartbeat",
+            7 => "append-reply",
+            _ => "other",
+        }
+    }
+}
+
+/// What a message promises about its sender's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Only that the term is durable.
+    Term,
+    /// (term, vote = sender) and the log up to this position are durable.
+    Candidacy(LogPosition),
+    /// (term, vote = this node) is durable.
+    Vote(NodeId),
+    /// The log is durable up to this index and equals the leader's.
+    Match(LogIndex),
+}
+
+/// What the simulator may know about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLabel {
+    /// Kind.
+    pub kind: MessageKind,
+    /// Sender's term.
+    pub term: Term,
+    /// First log index it is about, 0 for none.
+    pub first: LogIndex,
+    /// Last log index it is about, 0 for none.
+    pub last: LogIndex,
+    /// What it promises.
+    pub claim: Claim,
+}
+
+/// A process under test, between one boot and the next crash.
+pub trait Process: Clone + fmt::Debug + Sized + 'static {
+    /// What travels.
+    type Message: Clone + fmt::Debug;
+    /// Names a write.
+    type Ack: Copy + PartialEq + fmt::Debug;
+
+    /// Name for `--system` and traces.
+    const NAME: &'static str;
+    /// Version for traces.
+    const VERSION: &'static str;
+
+    /// What it promises.
+    fn promises() -> Promises;
+
+    /// Starts from a disk.
+    ///
+    /// # Errors
+    /// When the durable state is impossible.
+    fn boot(start: &Start<'_>) -> Result<Self, BootRefused>;
+
+    /// Takes one input at local time `now`.
+    fn step(&mut self, now: Ns, input: Input<Self>) -> Stepped;
+
+    /// Hands out one piece of work. On an empty outbox it first builds all work due.
+    fn poll(&mut self) -> Option<Effect<Self>>;
+
+    /// When `Tick` is due at the latest, in local time.
+    fn deadline(&self) -> Option<Ns>;
+
+    /// Writes the visible state into `view`, reusing its buffers.
+    fn view(&self, view: &mut NodeView);
+
+    /// Appends to `out` the ids of the entries held in memory from `from` on. Entries that are not
+    /// yet durable must all be there; older ones may have left memory and are skipped.
+    fn log_from(&self, from: LogIndex, out: &mut Vec<EntryId>);
+
+    /// Describes a message.
+    fn label(message: &Self::Message) -> MessageLabel;
+
+    /// Folds everything a message says into `digest`.
+    fn digest_message(message: &Self::Message, digest: &mut Digest);
+}

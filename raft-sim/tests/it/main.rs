@@ -1,0 +1,8 @@
+//! Integration tests of the simulator: one binary, one module a topic.
+
+mod cli_campaign;
+mod cli_docs;
+mod cli_files;
+mod cli_refusals;
+mod cli_run;
+mod tidy;
