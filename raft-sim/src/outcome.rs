@@ -112,6 +112,15 @@ impl RunStats {
     }
 }
 
+/// How many of a schedule's listed fates still found the thing they are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FatesMet {
+    /// Listed fates that were applied.
+    pub applied: u64,
+    /// Fates listed in the schedule.
+    pub listed: u64,
+}
+
 /// What a run leaves behind.
 #[derive(Clone, Debug)]
 pub struct RunOutcome {
@@ -123,6 +132,8 @@ pub struct RunOutcome {
     pub stats: RunStats,
     /// The schedule with all exceptional fates listed, if recording was asked for.
     pub materialised: Option<Schedule>,
+    /// How many listed fates were applied.
+    pub fates: FatesMet,
     /// Digest after every 256th event, for localising a divergence.
     pub checkpoints: Vec<u64>,
     /// Lines of the trace, if asked for.

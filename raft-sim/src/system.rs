@@ -11,7 +11,7 @@ use std::panic::catch_unwind;
 
 use crate::{
     fault::schedule::Schedule,
-    outcome::{RunOptions, RunOutcome, RunStats, Verdict},
+    outcome::{FatesMet, RunOptions, RunOutcome, RunStats, Verdict},
     process::{Process, Promises},
     world::observe::progress,
 };
@@ -63,6 +63,7 @@ impl System {
                 digest: 0,
                 stats: RunStats { events: event, virtual_ns: at, ..RunStats::empty() },
                 materialised: None,
+                fates: FatesMet::default(),
                 checkpoints: Vec::new(),
                 trace: Vec::new(),
                 history: Vec::new(),

@@ -210,6 +210,16 @@ impl<'a> Replay<'a> {
                 replayed.exit = replayed.exit.worse(Exit::Usage);
             }
         }
+        if let Ok(outcome) = &left {
+            let met = outcome.fates;
+            if met.listed > 0 {
+                let (applied, listed) = (met.applied, met.listed);
+                replayed.told.push_str(&format!("; {applied} of {listed} listed fates applied"));
+            }
+            if self.args.strict && met.applied < met.listed {
+                replayed.exit = replayed.exit.worse(Exit::Violation);
+            }
+        }
         if replayed.exit != Exit::Clean {
             self.twice(&left, &mut replayed);
         }

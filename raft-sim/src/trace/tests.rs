@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     fault::{plan::Axis, swarm},
-    outcome::{AxisCount, LinHow, RunOptions, RunOutcome, RunStats, Verdict},
+    outcome::{AxisCount, FatesMet, LinHow, RunOptions, RunOutcome, RunStats, Verdict},
     process::naive::Bug,
     system::System,
     trace::{
@@ -227,6 +227,7 @@ fn a_run_becomes_a_trace() {
         digest,
         stats,
         materialised: None,
+        fates: FatesMet::default(),
         checkpoints: vec![7],
         trace: lines,
         history: Vec::new(),

@@ -37,7 +37,9 @@ use crate::{
     lin,
     net::{Net, link::Passage},
     oracle::{Observation, OracleId, OracleSetup, Oracles, Violation},
-    outcome::{AxisCount, LinHow, OracleLevel, RunOptions, RunOutcome, RunStats, Verdict},
+    outcome::{
+        AxisCount, FatesMet, LinHow, OracleLevel, RunOptions, RunOutcome, RunStats, Verdict,
+    },
     process::{Effect, EntryId, Input, Ns, Process},
     workload::{client::Client, history::History},
 };
@@ -61,6 +63,7 @@ fn refused(why: &str) -> RunOutcome {
         digest: 0,
         stats: RunStats::empty(),
         materialised: None,
+        fates: FatesMet::default(),
         checkpoints: Vec::new(),
         trace: Vec::new(),
         history: Vec::new(),
@@ -474,6 +477,8 @@ impl<'s, P: Process> World<'s, P> {
                 Err(error) => verdict = Verdict::Internal(format!("history: {error}")),
             }
         }
+        let (applied, listed) = self.fates.applied();
+        let fates = FatesMet { applied, listed };
         let oracles = &self.watch.oracles;
         RunOutcome {
             verdict,
@@ -494,6 +499,7 @@ impl<'s, P: Process> World<'s, P> {
                 lin: how,
             },
             materialised,
+            fates,
             checkpoints: self.watch.checkpoints,
             trace,
             history,
