@@ -10,6 +10,7 @@ use crate::{
     Node,
     rng::mix,
     role::RoleState,
+    storage::fetch::Fetch,
     types::{Instant, LogIndex, NodeId},
 };
 
@@ -18,6 +19,44 @@ struct Fold(u64);
 impl Fold {
     fn word(&mut self, word: u64) {
         self.0 = mix(self.0, word);
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.word(u64::from(flag));
+    }
+
+    /// A moment, by how far it is away; the past is past.
+    fn moment(&mut self, now: Instant, at: Option<Instant>) {
+        self.word(at.map_or(u64::MAX, |at| at.since(now)));
+    }
+
+    /// A moment in the past, by how long ago.
+    fn age(&mut self, now: Instant, at: Instant) {
+        self.word(now.since(at));
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.word(bytes.len() as u64);
+        for byte in bytes {
+            self.word(u64::from(*byte));
+        }
+    }
+
+    fn fetch(&mut self, now: Instant, fetch: &Fetch) {
+        match fetch {
+            Fetch::Idle => self.word(0),
+            Fetch::Open { first, last, again_at, again, .. } => {
+                self.word(1);
+                self.word(first.0);
+                self.word(last.0);
+                self.moment(now, Some(*again_at));
+                self.flag(*again);
+            }
+            Fetch::Later(at) => {
+                self.word(2);
+                self.moment(now, Some(*at));
+            }
+        }
     }
 
     fn node(&mut self, node: Option<NodeId>) {
@@ -32,7 +71,10 @@ impl Fold {
 }
 
 impl Node {
-    /// A digest of everything that decides future behaviour, with deadlines relative to `now`.
+    /// A digest of everything that decides future behaviour, with deadlines and rounds relative to
+    /// the present. Options, configuration and the jitter yet to be drawn are the explorer's to
+    /// hold fixed; take it with nothing left to poll (whether a settle is due is left out: the reason of
+    /// a refusal makes one due and changes nothing else).
     #[must_use]
     pub fn semantic_digest(&self, now: Instant) -> u64 {
         let mut d = Fold(0);
@@ -41,46 +83,117 @@ impl Node {
         d.node(self.hard.vote);
         d.word(self.hard.promise_ns);
         d.node(self.leader);
-        for index in [self.verified, self.commit, self.handed, self.applied, self.lane.durable()] {
+        for index in [self.verified, self.commit, self.handed, self.applied] {
             d.word(index.0);
         }
-        d.word(self.lane.open());
-        d.word(self.lane.durable_hard().term.0);
-        d.node(self.lane.durable_hard().vote);
+        self.lane.fold(|word| d.word(word));
         d.word(self.log.last_index().0);
         let mut index = LogIndex(1);
         while index <= self.log.last_index() {
             d.word(self.log.term_at(index).map_or(0, |term| term.0));
             index = index.next();
         }
+        d.word(self.log.tail().first().0);
+        for (_, entry) in self.log.tail().iter_from(self.log.tail().first()) {
+            d.word(u64::from(entry.kind.0));
+            d.bytes(&entry.payload);
+        }
+        self.answer.fold(|word| d.word(word));
+        self.fold_times(now, &mut d);
+        self.fold_peers(now, &mut d);
+        let round = self.round();
+        self.reads.fold(|index, waits| {
+            d.word(index.0);
+            d.word(if waits == 0 { u64::MAX } else { round.saturating_sub(waits) });
+        });
+        self.tickets.fold(|term, opening, last, ended, expires| {
+            d.word(term.0);
+            for index in [opening, last, ended] {
+                d.word(index.0);
+            }
+            d.moment(now, expires);
+        });
+        d.fetch(now, &self.apply_fetch);
+        d.flag(self.apply_fetched.is_some());
+        d.word(self.applying_bytes);
+        d.word(self.outbox.len() as u64);
+        d.flag(self.halted.is_some());
+        d.flag(self.halt_told);
+        d.0
+    }
+
+    const fn round(&self) -> u64 {
+        match &self.role {
+            RoleState::Leader(leader) => leader.round,
+            _ => 0,
+        }
+    }
+
+    fn fold_times(&self, now: Instant, d: &mut Fold) {
         match self.contact {
             Some((leader, at)) => {
                 d.word(leader.0);
-                d.word(now.since(at));
+                d.age(now, at);
             }
             None => d.word(u64::MAX),
         }
-        d.word(self.deadline().map_or(u64::MAX, |at| at.since(now)));
-        d.word(self.election_at.since(now));
-        if let RoleState::Leader(leader) = &self.role {
-            d.word(leader.open_rounds.len() as u64);
-            d.word(now.since(leader.contact));
+        d.moment(now, Some(self.booted_at.plus(self.boot_promise_ns)));
+        d.moment(now, self.deadline());
+        match &self.role {
+            RoleState::Leader(leader) => {
+                d.word(leader.opening.0);
+                d.word(leader.round.saturating_sub(leader.quorum_round));
+                for (round, began) in &leader.open_rounds {
+                    d.word(leader.round.saturating_sub(*round));
+                    d.age(now, *began);
+                }
+                d.age(now, leader.contact);
+                d.moment(now, Some(leader.heartbeat_at));
+                d.moment(now, leader.notice_at);
+                d.flag(leader.notice_due);
+            }
+            RoleState::Follower => d.moment(now, Some(self.election_at)),
+            RoleState::PreCandidate { .. } | RoleState::Candidate => {
+                d.moment(now, Some(self.election_at));
+                d.moment(now, Some(self.retry_at));
+            }
         }
+    }
+
+    fn fold_peers(&self, now: Instant, d: &mut Fold) {
+        let (round, leads) = (self.round(), self.role() == crate::types::Role::Leader);
         for peer in &self.peers {
             d.word(peer.id.0);
-            d.word(match peer.granted {
-                None => 0,
-                Some(false) => 1,
-                Some(true) => 2,
-            });
-            d.word(peer.progress.matched.0);
-            d.word(peer.progress.next.0);
-            d.word(peer.progress.state as u64);
-            d.word(u64::from(peer.progress.probing));
-            d.word(peer.progress.inflight().0);
+            d.word(peer.incarnation.0);
+            d.flag(peer.request_due);
+            for slot in [peer.granted, peer.owed.vote, peer.owed.pre_vote.map(|r| r.granted)] {
+                d.word(slot.map_or(2, u64::from));
+            }
+            if let Some(reply) = peer.owed.pre_vote {
+                d.word(reply.round.boot.0);
+                d.word(reply.round.number);
+            }
+            d.flag(peer.owed.stale_append);
+            if !leads {
+                continue;
+            }
+            let progress = &peer.progress;
+            for word in [
+                progress.matched.0,
+                progress.next.0,
+                progress.state as u64,
+                progress.told_commit.0,
+                round.saturating_sub(progress.acked_round),
+                round.saturating_sub(progress.sent_round),
+                progress.inflight().0,
+                progress.inflight().1,
+            ] {
+                d.word(word);
+            }
+            d.flag(progress.probing);
+            d.moment(now, Some(progress.fall_back_from));
+            d.flag(progress.fetched.is_some());
+            d.fetch(now, &progress.fetch);
         }
-        d.word(self.reads.len());
-        d.word(u64::from(self.halted.is_some()));
-        d.0
     }
 }

@@ -18,13 +18,13 @@ use crate::{
     error::{HaltReason, ProposeError, ReadError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     log::{Entries, Log},
-    message::{Envelope, Message},
+    message::{AppendResult, Envelope, Message},
     note::Note,
     options::Options,
     output::{Outcome, Output},
     peer::Peer,
     read::ReadQueue,
-    replication::follower::Answer,
+    replication::follower::{Answer, is_position, judge_append},
     rng::Jitter,
     role::RoleState,
     storage::{
@@ -34,7 +34,7 @@ use crate::{
         recover::{BootError, NUMBER_MAX, judge_boot},
     },
     ticket::{EndedRange, Tickets},
-    types::{BootId, Incarnation, Instant, LogIndex, NodeId, ReadTicket, Ticket},
+    types::{BootId, Incarnation, Instant, LogIndex, NodeId, ReadTicket, Term, Ticket},
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -67,6 +67,9 @@ pub struct Node {
     /// Highest index handed out for apply.
     pub(crate) handed: LogIndex,
     pub(crate) applied: LogIndex,
+    /// What was handed out for apply and is not yet applied: last index and bytes of each output.
+    pub(crate) applying: VecDeque<(LogIndex, u64)>,
+    pub(crate) applying_bytes: u64,
     pub(crate) apply_fetch: Fetch,
     pub(crate) apply_fetched: Option<Entries>,
     pub(crate) fetches: u64,
@@ -80,7 +83,7 @@ pub struct Node {
     pub(crate) ended: Vec<(EndedRange, Outcome)>,
     pub(crate) notes: Vec<Note>,
     pub(crate) outbox: VecDeque<Output>,
-    pub(crate) announced: (crate::types::Role, crate::types::Term),
+    pub(crate) announced: (crate::types::Role, Term),
     pub(crate) unsettled: bool,
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
@@ -136,6 +139,8 @@ impl Node {
             commit: applied,
             handed: applied,
             applied,
+            applying: VecDeque::new(),
+            applying_bytes: 0,
             apply_fetch: Fetch::Idle,
             apply_fetched: None,
             fetches: 0,
@@ -153,6 +158,10 @@ impl Node {
             clock_regressions: 0,
         };
         node.restart_election_timer();
+        if !node.peers.is_empty() {
+            // Campaigning is a vote for oneself: the promise binds that one too.
+            node.election_at = node.election_at.max(now.plus(node.boot_promise_ns));
+        }
         Ok(node)
     }
 
@@ -175,6 +184,8 @@ impl Node {
                 if let Some(count) = self.rejections.get_mut(rejected as usize) {
                     *count = count.saturating_add(1);
                 }
+                // The reason of a refusal is worth a look too.
+                self.unsettled |= !self.notes.is_empty();
                 Err(rejected)
             }
         }
@@ -256,20 +267,25 @@ impl Node {
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
         self.judge_envelope(&envelope)?;
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
+        self.on_message(from, term, message)?;
         if let Some(peer) = self.peer_mut(from) {
             peer.incarnation = from_incarnation;
         }
+        Ok(())
+    }
+
+    fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
         if let Message::PreVote(ask) = message {
-            if Some(ask.campaign_term) != term.next() {
-                return Err(Rejected::Malformed);
-            }
             self.on_pre_vote(from, ask);
             return Ok(());
         }
         let adopted = term > self.hard.term;
         if adopted {
             match message {
-                Message::RequestVote(_) if self.options.check_quorum && self.leader_alive(from) => {
+                Message::RequestVote(_)
+                    if self.promise_holds()
+                        || self.options.check_quorum && self.leader_alive(from) =>
+                {
                     self.note(Note::LeaderAlive { candidate: from });
                     return Err(Rejected::LeaderAlive);
                 }
@@ -295,10 +311,7 @@ impl Node {
                 Ok(())
             }
             Message::VoteReply(_) | Message::AppendReply(_) if stale => Err(Rejected::Stale),
-            Message::RequestVote(request) => {
-                self.on_request_vote(from, request);
-                Ok(())
-            }
+            Message::RequestVote(request) => self.on_request_vote(from, request),
             Message::PreVoteReply(reply) => self.on_pre_vote_reply(from, reply),
             Message::VoteReply(reply) => self.on_vote_reply(from, reply),
             Message::AppendEntries(append) => self.on_append_entries(from, append),
@@ -339,7 +352,8 @@ impl Node {
         {
             return Err(Rejected::Malformed);
         }
-        Ok(())
+        // Before anything of it is believed, its term included.
+        judge_message(&envelope.message, envelope.term)
     }
 
     fn on_persisted(&mut self, ack: PersistAck) -> Result<(), Rejected> {
@@ -357,10 +371,11 @@ impl Node {
     }
 
     fn on_persist_failed(&mut self, ack: PersistAck) -> Result<(), Rejected> {
-        if !self.lane.knows(ack) {
-            return Err(Rejected::ForeignAck);
+        match self.lane.knows(ack) {
+            None => return Err(Rejected::ForeignAck),
+            Some(true) => self.halt(HaltReason::PersistFailed),
+            Some(false) => self.halt(HaltReason::AckNeverIssued),
         }
-        self.halt(HaltReason::PersistFailed);
         Ok(())
     }
 
@@ -425,4 +440,24 @@ impl Node {
             message,
         })));
     }
+}
+
+/// Refuses what contradicts itself, whoever receives it.
+fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
+    let sound = match message {
+        Message::PreVote(ask) => {
+            Some(ask.campaign_term) == term.next() && is_position(ask.last) && ask.last.term <= term
+        }
+        // A candidate's log is older than its campaign.
+        Message::RequestVote(request) => is_position(request.last) && request.last.term < term,
+        Message::AppendEntries(append) => return judge_append(append, term),
+        Message::AppendReply(reply) => match reply.result {
+            AppendResult::Refused { previous, hint } => {
+                is_position(hint) && hint.index <= previous && hint.term <= term
+            }
+            AppendResult::Matched { .. } | AppendResult::StaleTerm => true,
+        },
+        Message::PreVoteReply(_) | Message::VoteReply(_) => true,
+    };
+    if sound { Ok(()) } else { Err(Rejected::Malformed) }
 }

@@ -42,7 +42,8 @@ pub struct Options {
     pub persist_inflight_max: u32,
     /// Most entries handed to apply and not yet applied. Default 4,096.
     pub apply_inflight_entries_max: u64,
-    /// Most payload bytes handed to apply at once; one entry always goes. Default 4 MiB.
+    /// Most payload bytes handed to apply and not yet applied; the entry that reaches it still
+    /// goes. Default 4 MiB.
     pub apply_inflight_bytes_max: u64,
     /// Most entries held in memory. Default 65,536.
     pub tail_entries_max: u64,

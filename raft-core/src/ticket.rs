@@ -163,6 +163,16 @@ impl Tickets {
         self.reigns.iter().fold(0, |sum, r| sum.saturating_add(r.last.since(r.ended)))
     }
 
+    /// Each open reign: term, opening, last, ended, when it expires.
+    pub(crate) fn fold(
+        &self,
+        mut reign: impl FnMut(Term, LogIndex, LogIndex, LogIndex, Option<Instant>),
+    ) {
+        for r in &self.reigns {
+            reign(r.term, r.opening, r.last, r.ended, r.expires);
+        }
+    }
+
     fn forget(&mut self) {
         self.reigns.retain(|reign| reign.expires.is_none() || reign.ended < reign.last);
     }

@@ -60,12 +60,22 @@ impl Node {
         self.tickets.expire(now, |range| {
             ended.push((range, Outcome::Unknown(UnknownReason::LeadershipLost)));
         });
+        let patience = self.options.election_max_ns;
+        self.apply_fetch.on_time(now, patience);
+        for peer in &mut self.peers {
+            peer.progress.fetch.on_time(now, patience);
+        }
         match self.role() {
             Role::Leader => self.on_leader_tick(),
             Role::Follower => {
                 if now >= self.election_at {
                     self.on_election_timeout();
                 }
+            }
+            Role::Candidate if now >= self.election_at && !self.own_vote_durable() => {
+                // Nobody has been asked yet. Another term would need another write, and a disk
+                // slower than the timeout would never let anybody be elected.
+                self.restart_election_timer();
             }
             Role::PreCandidate | Role::Candidate => {
                 if now >= self.election_at {

@@ -54,9 +54,8 @@ impl Node {
     }
 
     pub(crate) fn tally_votes(&mut self) {
-        let durable = self.lane.durable_hard();
         let own = self.hard.node;
-        let own_counts = durable.term == self.hard.term && durable.vote == Some(own);
+        let own_counts = self.own_vote_durable();
         let won = self
             .configuration
             .is_quorum(|node| if node == own { own_counts } else { self.granted_by(node) });
@@ -65,6 +64,11 @@ impl Node {
         if won && own_counts && self.role() == Role::Candidate {
             self.become_leader();
         }
+    }
+
+    pub(crate) fn own_vote_durable(&self) -> bool {
+        let durable = self.lane.durable_hard();
+        durable.term == self.hard.term && durable.vote == Some(self.hard.node)
     }
 
     fn granted_by(&self, node: NodeId) -> bool {

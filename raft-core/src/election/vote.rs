@@ -8,6 +8,7 @@
 
 use crate::{
     Node,
+    error::Rejected,
     message::{Message, RequestVote, VoteReply},
     note::Note,
     role::RoleState,
@@ -45,14 +46,28 @@ impl Node {
                 .contact
                 .is_some_and(|(leader, at)| leader != asker && self.now.since(at) < patience),
         };
-        heard || self.now.since(self.booted_at) < self.boot_promise_ns
+        heard || self.promise_holds()
+    }
+
+    /// Whether a promise given before the restart may still bind. Nothing shortens it.
+    pub(crate) fn promise_holds(&self) -> bool {
+        self.now.since(self.booted_at) < self.boot_promise_ns
     }
 
     /// Answers a request whose term is already our own. The reply waits behind the write of the
     /// hard state: a promise is given after it is durable.
-    pub(crate) fn on_request_vote(&mut self, from: NodeId, request: RequestVote) {
+    pub(crate) fn on_request_vote(
+        &mut self,
+        from: NodeId,
+        request: RequestVote,
+    ) -> Result<(), Rejected> {
         let verdict = judge_vote(&self.hard, self.log.last(), from, request.last);
         let granted = verdict == Verdict::Granted;
+        if granted && self.hard.vote.is_none() && self.promise_holds() {
+            // No answer: the candidate asks again, and by then the promise is over.
+            self.note(Note::LeaderAlive { candidate: from });
+            return Err(Rejected::LeaderAlive);
+        }
         match verdict {
             Verdict::Granted => {
                 if self.hard.vote.is_none() {
@@ -74,6 +89,7 @@ impl Node {
             peer.owed.vote = Some(granted || peer.owed.vote == Some(true));
         }
         assert!(!granted || self.hard.vote == Some(from), "inv:one-vote-per-term");
+        Ok(())
     }
 
     /// Sends the votes and refusals whose gate is open. The election timer restarts with a grant

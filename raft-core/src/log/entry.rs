@@ -309,6 +309,10 @@ impl Entries {
             if position.index == LogIndex::ZERO || !(starts || follows) {
                 return Err(NotContiguous { after: last, found: position });
             }
+            if position.index.0 == u64::MAX {
+                // No index would follow it, and a run never ends there.
+                return Err(NotContiguous { after: last, found: position });
+            }
             if starts || position.term != last.term {
                 if let Some(run) = Run::seal(first.term, first.index, core::mem::take(&mut open)) {
                     out.push(run)?;
@@ -448,6 +452,14 @@ mod tests {
         assert_eq!(middle.get(LogIndex(7)), Some(&entry(2)));
         assert_eq!(middle.get(LogIndex(8)), None);
         assert_eq!(middle.len_bytes(), 2);
+    }
+
+    #[test]
+    fn collecting_never_drops_an_entry_in_silence() {
+        let at = |index| (LogPosition::new(Term(1), LogIndex(index)), entry(1));
+        assert!(Entries::collect([at(u64::MAX)]).is_err());
+        assert!(Entries::collect([at(u64::MAX - 1), at(u64::MAX)]).is_err());
+        assert_eq!(Entries::collect([at(u64::MAX - 1)]).unwrap().len(), 1);
     }
 
     #[test]

@@ -107,6 +107,24 @@ impl Tail {
         }
     }
 
+    /// Whether [`Tail::evict`] with the same arguments would reach the limits.
+    pub(crate) fn could_shrink_to(
+        &self,
+        durable: LogIndex,
+        entries_max: u64,
+        bytes_max: u64,
+    ) -> bool {
+        let (mut entries, mut bytes) = (self.entries(), self.bytes());
+        for run in self.runs.iter().take_while(|run| run.last() <= durable) {
+            if entries <= entries_max && bytes <= bytes_max {
+                break;
+            }
+            entries = entries.saturating_sub(run.len());
+            bytes = bytes.saturating_sub(run.len_bytes());
+        }
+        entries <= entries_max && bytes <= bytes_max
+    }
+
     /// Where the run that holds `index` stands. Looks at the newest few first: nearly every
     /// question is about them.
     fn position(&self, index: LogIndex) -> usize {
@@ -239,6 +257,21 @@ mod tests {
         assert_eq!(tail.first(), LogIndex(5), "the newest run is not wholly durable");
         assert_eq!((tail.entries(), tail.bytes()), (3, 30));
         assert!(tail.slice(LogIndex(4), LogIndex(7), 9, 99).is_none());
+    }
+
+    /// A refused proposal used to evict entries although it changed nothing else: whether there
+    /// would be room must be known before anything leaves.
+    #[test]
+    fn whether_eviction_would_help_is_known_without_evicting() {
+        for durable in 0..=7 {
+            for (entries_max, bytes_max) in (0..=8).flat_map(|e| [0, 25, 40, 90].map(|b| (e, b))) {
+                let mut tail = tail();
+                let told = tail.could_shrink_to(LogIndex(durable), entries_max, bytes_max);
+                tail.evict(LogIndex(durable), entries_max, bytes_max);
+                let fits = tail.entries() <= entries_max && tail.bytes() <= bytes_max;
+                assert_eq!(told, fits, "durable {durable}, limits {entries_max} {bytes_max}");
+            }
+        }
     }
 
     #[test]

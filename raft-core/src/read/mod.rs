@@ -51,6 +51,13 @@ impl ReadQueue {
         self.open.back().is_some_and(|read| read.round == 0)
     }
 
+    /// Each open read's index and the round it waits for.
+    pub(crate) fn fold(&self, mut read: impl FnMut(LogIndex, u64)) {
+        for open in &self.open {
+            read(open.index, open.round);
+        }
+    }
+
     fn assign(&mut self, round: u64) {
         for read in self.open.iter_mut().rev().take_while(|read| read.round == 0) {
             read.round = round;

@@ -13,7 +13,7 @@ use crate::{
     input::Changed,
     log::{Entries, Run},
     output::{Apply, Outcome, Output, ReadEntries},
-    storage::fetch::{Fetch, FetchPurpose},
+    storage::fetch::{Fetch, FetchId, FetchPurpose},
     types::{LogIndex, Ticket},
 };
 
@@ -25,6 +25,13 @@ impl Node {
         }
         if upto > self.applied {
             self.applied = upto;
+            while let Some((last, bytes)) = self.applying.front().copied() {
+                if last > upto {
+                    break;
+                }
+                self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
+                self.applying.pop_front();
+            }
             self.changed(Changed::APPLIED);
         }
         Ok(())
@@ -43,11 +50,11 @@ impl Node {
         while self.handed < ready {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);
-            if room == 0 {
+            let bytes = self.options.apply_inflight_bytes_max.saturating_sub(self.applying_bytes);
+            if room == 0 || bytes == 0 {
                 return;
             }
             let first = self.handed.next();
-            let bytes = self.options.apply_inflight_bytes_max;
             let entries = match self.apply_fetched.take() {
                 Some(fetched) => Some(fetched),
                 None => self.log.tail().slice(first, ready, room, bytes),
@@ -88,24 +95,33 @@ impl Node {
     }
 
     fn emit_apply(&mut self, run: Run, first_ticket: Option<Ticket>) {
+        self.applying.push_back((run.last(), run.len_bytes()));
+        self.applying_bytes = self.applying_bytes.saturating_add(run.len_bytes());
         self.outbox.push_back(Output::Apply(Apply { entries: Entries::from(run), first_ticket }));
     }
 
     fn fetch_for_apply(&mut self, first: LogIndex, ready: LogIndex, room: u64, bytes_max: u64) {
-        if !self.apply_fetch.may_ask(self.now) {
-            return;
-        }
         let most = first.plus(room.saturating_sub(1));
         let last = ready.min(self.log.tail().first().prev()).min(most);
-        let id = self.next_fetch();
-        self.apply_fetch = Fetch::Open { number: id.number, first, last };
-        let purpose = FetchPurpose::Apply;
-        self.outbox.push_back(Output::ReadEntries(ReadEntries {
-            id,
-            first,
-            last,
-            bytes_max,
-            purpose,
-        }));
+        let mut fetch = core::mem::take(&mut self.apply_fetch);
+        self.ask(&mut fetch, (first, last), bytes_max, FetchPurpose::Apply);
+        self.apply_fetch = fetch;
+    }
+
+    /// Asks the driver for entries, unless a request is open or was refused just now.
+    pub(crate) fn ask(
+        &mut self,
+        fetch: &mut Fetch,
+        wanted: (LogIndex, LogIndex),
+        bytes_max: u64,
+        purpose: FetchPurpose,
+    ) {
+        let number = self.fetches.saturating_add(1);
+        let again_at = self.now.plus(self.options.election_max_ns);
+        let Some((number, first, last)) = fetch.ask(number, wanted, again_at) else { return };
+        self.fetches = self.fetches.max(number);
+        let id = FetchId { tag: self.lane.tag(), number };
+        let ask = ReadEntries { id, first, last, bytes_max, purpose };
+        self.outbox.push_back(Output::ReadEntries(ask));
     }
 }

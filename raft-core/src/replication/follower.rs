@@ -29,11 +29,29 @@ pub(crate) struct Answer {
     refused: Option<(LogIndex, LogPosition)>,
     told_round: u64,
     told_matched: LogIndex,
+    /// The last thing told was a refusal: that the search has ended is news, even if the match is
+    /// not above what was told before (it may be 0).
+    told_refusal: bool,
+    /// A match was found after a refusal and not yet told.
+    found: bool,
 }
 
 impl Answer {
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// Everything that decides what is told next.
+    pub(crate) fn fold(&self, mut word: impl FnMut(u64)) {
+        word(self.round.saturating_sub(self.told_round));
+        word(self.told_matched.0);
+        word(u64::from(self.told_refusal));
+        word(u64::from(self.found));
+        if let Some((previous, hint)) = self.refused {
+            word(previous.0);
+            word(hint.term.0);
+            word(hint.index.0);
+        }
     }
 }
 
@@ -48,7 +66,9 @@ impl Node {
             // Two leaders in one term cannot be; the sender is mistaken.
             return Err(Rejected::Malformed);
         }
-        judge_append(&append, self.hard.term)?;
+        if self.takes_back(&append) {
+            return Err(Rejected::Malformed);
+        }
         self.become_follower(self.hard.term, Some(from));
         self.contact = Some((from, self.now));
         self.restart_election_timer();
@@ -63,6 +83,7 @@ impl Node {
             self.refuse(append.previous);
             return Ok(());
         }
+        self.answer.found |= core::mem::take(&mut self.answer.told_refusal);
         let verified = self.take_entries(append.previous.index, &append.entries);
         self.verified = self.verified.max(verified);
         let commit = append.commit.min(self.verified);
@@ -70,6 +91,24 @@ impl Node {
             self.set_commit(commit);
         }
         Ok(())
+    }
+
+    /// Whether the append contradicts what this term's leader said before: a leader never changes
+    /// its log, so the sender is mistaken. A conflict with what is committed is graver and judged
+    /// later.
+    fn takes_back(&self, append: &AppendEntries) -> bool {
+        if append.previous.index >= self.verified {
+            return append.previous.index == self.verified
+                && append.previous.index > self.commit
+                && !self.log.matches(append.previous);
+        }
+        let conflict = if self.log.matches(append.previous) {
+            let known = append.entries.runs().iter().take_while(|run| run.first() <= self.verified);
+            known.filter_map(|run| self.skip_known(run)).map(|fresh| fresh.first()).next()
+        } else {
+            Some(append.previous.index)
+        };
+        conflict.is_some_and(|at| at > self.commit && at <= self.verified)
     }
 
     fn refuse(&mut self, previous: LogPosition) {
@@ -172,6 +211,10 @@ impl Node {
         if self.tail_has_room(run.len(), run.len_bytes()) {
             return Some(run);
         }
+        // Not all of it fits: make what room there is.
+        let entries = self.options.tail_entries_max.saturating_sub(run.len());
+        let bytes = self.options.tail_bytes_max.saturating_sub(run.len_bytes());
+        self.log.evict(self.lane.durable(), entries, bytes);
         let tail = self.log.tail();
         let entries = self.options.tail_entries_max.saturating_sub(tail.entries());
         let bytes = self.options.tail_bytes_max.saturating_sub(tail.bytes());
@@ -190,13 +233,17 @@ impl Node {
         let Some(leader) = self.leader else { return };
         let matched = self.verified.min(self.lane.durable());
         let news = self.answer.refused.is_some()
+            || self.answer.found
             || self.answer.round > self.answer.told_round
             || matched > self.answer.told_matched;
         if !news {
             return;
         }
         let result = match self.answer.refused.take() {
-            Some((previous, hint)) => AppendResult::Refused { previous, hint },
+            Some((previous, hint)) => {
+                self.answer.told_refusal = true;
+                AppendResult::Refused { previous, hint }
+            }
             None => {
                 self.answer.told_matched = matched;
                 AppendResult::Matched { matched }
@@ -204,6 +251,7 @@ impl Node {
         };
         let round = self.answer.round;
         self.answer.told_round = round;
+        self.answer.found = false;
         self.with_peers(|node, peer| {
             if peer.id == leader {
                 node.send(peer, Message::AppendReply(AppendReply { round, result }));
@@ -223,13 +271,9 @@ impl Node {
 }
 
 /// Refuses what no leader of `term` can have sent.
-fn judge_append(append: &AppendEntries, term: Term) -> Result<(), Rejected> {
+pub(crate) fn judge_append(append: &AppendEntries, term: Term) -> Result<(), Rejected> {
     let previous = append.previous;
-    let zero = previous.index == LogIndex::ZERO;
-    if zero != (previous.term == Term::ZERO)
-        || previous.term > term
-        || previous.index.0 > NUMBER_MAX
-    {
+    if !is_position(previous) || previous.term > term {
         return Err(Rejected::Malformed);
     }
     let mut before = previous;
@@ -245,4 +289,9 @@ fn judge_append(append: &AppendEntries, term: Term) -> Result<(), Rejected> {
         before = LogPosition::new(run.term(), run.last());
     }
     Ok(())
+}
+
+/// Whether a log could end there.
+pub(crate) const fn is_position(position: LogPosition) -> bool {
+    (position.index.0 == 0) == (position.term.0 == 0) && position.index.0 <= NUMBER_MAX
 }

@@ -9,8 +9,9 @@
 
 use crate::{Node, role::RoleState, types::NodeId};
 
-/// Rounds begun and not yet answered by a quorum. Heartbeats beyond it still go out; their answers
-/// count from the newest recorded round, which is older and therefore safe.
+/// Rounds begun and not yet answered by a quorum whose time is remembered. Of more, the newest
+/// takes the place of the one before it: an answer to that one counts from an older time, which is
+/// safe. Every round has its own number, so a read is never kept waiting for room.
 const OPEN_ROUNDS_MAX: usize = 64;
 
 impl Node {
@@ -34,16 +35,11 @@ impl Node {
         }
     }
 
-    /// Begins a round. `None` if too many are open: whoever needs one waits for those.
+    /// Begins a round. `None` if this node does not lead.
     pub(crate) fn begin_round(&mut self) -> Option<u64> {
         let RoleState::Leader(leader) = &mut self.role else { return None };
         if leader.open_rounds.len() >= OPEN_ROUNDS_MAX {
-            // The newest recorded round is sent again instead: its answers count from its own,
-            // older, time.
-            for peer in &mut self.peers {
-                peer.progress.sent_round = peer.progress.sent_round.min(peer.progress.acked_round);
-            }
-            return None;
+            leader.open_rounds.pop_back();
         }
         leader.round = leader.round.saturating_add(1);
         leader.open_rounds.push_back((leader.round, self.now));
@@ -78,6 +74,7 @@ impl Node {
         if reached <= leader.quorum_round {
             return;
         }
+        leader.quorum_round = reached;
         while let Some((round, began)) = leader.open_rounds.front().copied() {
             if round > reached {
                 break;
@@ -85,7 +82,6 @@ impl Node {
             leader.clock.advance(now, leader.contact, period);
             leader.contact = leader.contact.max(began);
             leader.clock.on_contact(leader.contact);
-            leader.quorum_round = round;
             leader.open_rounds.pop_front();
         }
     }

@@ -11,10 +11,9 @@ use crate::{
     Node,
     log::Entries,
     message::{AppendEntries, Message},
-    output::{Output, ReadEntries},
     peer::Peer,
     role::RoleState,
-    storage::fetch::{Fetch, FetchId, FetchPurpose},
+    storage::fetch::FetchPurpose,
     types::{LogIndex, LogPosition},
 };
 
@@ -45,7 +44,9 @@ impl Node {
             let next = peer.progress.next;
             let probing = peer.progress.state == ProgressState::Probe;
             if next < self.log.tail().first() {
-                if let Some(entries) = peer.progress.fetched.take() {
+                // An acknowledgement may have overtaken what was read for it.
+                let fetched = peer.progress.fetched.take();
+                if let Some(entries) = fetched.filter(|e| e.first() == Some(next)) {
                     self.send_entries(peer, entries, round);
                     sent = true;
                     continue;
@@ -88,26 +89,10 @@ impl Node {
 
     /// Asks the driver for entries that have left memory.
     fn fetch_for(&mut self, peer: &mut Peer, first: LogIndex) {
-        if !peer.progress.fetch.may_ask(self.now) {
-            return;
-        }
         let most = first.plus(self.options.append_entries_max.saturating_sub(1));
         let last = self.log.tail().first().prev().min(most);
-        let id = self.next_fetch();
-        peer.progress.fetch = Fetch::Open { number: id.number, first, last };
-        let bytes_max = self.options.append_bytes_max;
-        let purpose = FetchPurpose::Replicate(peer.id);
-        self.outbox.push_back(Output::ReadEntries(ReadEntries {
-            id,
-            first,
-            last,
-            bytes_max,
-            purpose,
-        }));
-    }
-
-    pub(crate) fn next_fetch(&mut self) -> FetchId {
-        self.fetches = self.fetches.saturating_add(1);
-        FetchId { tag: self.lane.tag(), number: self.fetches }
+        let (bytes_max, purpose) =
+            (self.options.append_bytes_max, FetchPurpose::Replicate(peer.id));
+        self.ask(&mut peer.progress.fetch, (first, last), bytes_max, purpose);
     }
 }

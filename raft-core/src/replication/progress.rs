@@ -10,7 +10,12 @@
 
 use alloc::collections::VecDeque;
 
-use crate::{log::Entries, options::Options, storage::fetch::Fetch, types::LogIndex};
+use crate::{
+    log::Entries,
+    options::Options,
+    storage::fetch::Fetch,
+    types::{Instant, LogIndex},
+};
 
 /// Whether the match point is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub(crate) struct Progress {
     pub(crate) told_commit: LogIndex,
     /// While probing: a probe is under way.
     pub(crate) probing: bool,
+    /// While streaming: refusals before this moment belong to a window already given up.
+    pub(crate) fall_back_from: Instant,
     /// Reads of older entries for this peer.
     pub(crate) fetch: Fetch,
     /// Entries read back for this peer, sent at the next settle.

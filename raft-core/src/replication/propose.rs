@@ -52,9 +52,13 @@ impl Node {
         }
         let entries_max = self.options.tail_entries_max.saturating_sub(entries);
         let bytes_max = self.options.tail_bytes_max.saturating_sub(bytes);
-        self.log.seal();
-        self.log.evict(self.lane.durable(), entries_max, bytes_max);
-        room(self)
+        let durable = self.lane.durable();
+        // A refusal changes nothing, so nothing leaves unless that makes the room.
+        let helps = self.log.tail().could_shrink_to(durable, entries_max, bytes_max);
+        if helps {
+            self.log.evict(durable, entries_max, bytes_max);
+        }
+        helps && room(self)
     }
 
     /// Appends one entry as leader, stamped.

@@ -31,8 +31,9 @@ impl Node {
         let last = self.log.last_index();
         let sound = match reply.result {
             AppendResult::Matched { matched } => matched <= last,
-            AppendResult::Refused { previous, hint } => previous <= last && hint.index <= previous,
-            AppendResult::StaleTerm => false,
+            AppendResult::Refused { previous, .. } => previous <= last,
+            // It answers an append of an earlier reign of ours.
+            AppendResult::StaleTerm => return Err(Rejected::Stale),
         };
         if !sound || reply.round > leader.round {
             return Err(Rejected::Malformed);
@@ -64,6 +65,7 @@ impl Node {
     fn on_refused(&mut self, from: NodeId, previous: LogIndex, hint: LogPosition) {
         // Below the hint's term in our own log nothing above can match either: skip that too.
         let ours = self.log.last_at_or_below(hint.index, hint.term);
+        let (now, patience_ns) = (self.now, self.options.heartbeat_ns);
         let Some(peer) = self.peer_mut(from) else { return };
         if previous <= peer.progress.matched {
             return;
@@ -71,7 +73,16 @@ impl Node {
         let current = match peer.progress.state {
             // A probe's refusal names the position that was probed; anything else is older.
             ProgressState::Probe => previous == peer.progress.next.prev(),
-            ProgressState::Replicate => previous < peer.progress.next,
+            // Each message of a window that the network reordered is refused, and falling back for
+            // each would send the window anew each time: once a heartbeat period is enough, since
+            // the next heartbeat finds out what is really missing.
+            ProgressState::Replicate => {
+                let due = previous < peer.progress.next && now >= peer.progress.fall_back_from;
+                if due {
+                    peer.progress.fall_back_from = now.plus(patience_ns);
+                }
+                due
+            }
         };
         if current {
             peer.progress.become_probe(ours.index.next().min(previous));
@@ -106,6 +117,12 @@ impl Node {
             self.halt(HaltReason::ReadMismatch { index });
             return Ok(());
         }
+        if let Some(unknown) = entries.iter().find(|entry| !entry.entry.kind.is_known()) {
+            // A newer version wrote it here, and this one must not go past it.
+            let (index, kind) = (unknown.position.index, unknown.entry.kind.0);
+            self.halt(HaltReason::UnknownEntryKind { index, kind });
+            return Ok(());
+        }
         self.close_fetch(asker, Fetch::Idle);
         match asker {
             Some(peer) => self.on_entries_for_peer(peer, first, entries),
@@ -137,7 +154,9 @@ impl Node {
             return None;
         }
         let range = |fetch: &Fetch| match fetch {
-            Fetch::Open { number, first, last } if *number == id.number => Some((*first, *last)),
+            Fetch::Open { number, first, last, .. } if *number == id.number => {
+                Some((*first, *last))
+            }
             _ => None,
         };
         if let Some((first, last)) = range(&self.apply_fetch) {

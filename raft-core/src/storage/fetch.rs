@@ -2,7 +2,8 @@
 //!
 //! **Intuition.** The tail in memory is short on purpose. Who needs an older entry asks the
 //! driver, under an id that dies with any truncation that touches the range; an answer is believed
-//! only under an open id and only if every entry has the term the index knows.
+//! only under an open id and only if every entry has the term the index knows. A request that
+//! stays without an answer is repeated under its id, so a slow answer still counts.
 //! **Source.** Ours; B-033 is what a sloppy read path does.
 //! **Upholds.** `inv:log-matching`, `inv:lane-order`.
 //! **Not here.** Who asks (`replication/leader.rs`, `apply.rs`).
@@ -60,6 +61,10 @@ pub(crate) enum Fetch {
         first: LogIndex,
         /// Last index asked for.
         last: LogIndex,
+        /// When to ask again, under the same number: outputs may be lost.
+        again_at: Instant,
+        /// That time has come.
+        again: bool,
     },
     /// Refused as busy; ask again then.
     Later(Instant),
@@ -73,19 +78,45 @@ impl Fetch {
         }
     }
 
-    /// Whether a new request may be made at `now`.
-    pub(crate) fn may_ask(&self, now: Instant) -> bool {
+    /// What to ask for now, if anything: the open request again if its answer is overdue, else
+    /// `wanted` under a new number.
+    pub(crate) fn ask(
+        &mut self,
+        number: u64,
+        wanted: (LogIndex, LogIndex),
+        again_at: Instant,
+    ) -> Option<(u64, LogIndex, LogIndex)> {
         match self {
-            Self::Idle => true,
-            Self::Open { .. } => false,
-            Self::Later(at) => now >= *at,
+            Self::Idle => {
+                let (first, last) = wanted;
+                *self = Self::Open { number, first, last, again_at, again: false };
+                Some((number, first, last))
+            }
+            Self::Open { number, first, last, again, .. } => {
+                core::mem::take(again).then_some((*number, *first, *last))
+            }
+            Self::Later(_) => None,
+        }
+    }
+
+    /// Time has passed: a refusal as busy is over, an answer overdue. Leaves no deadline at or
+    /// before `now` behind, wanted or not.
+    pub(crate) fn on_time(&mut self, now: Instant, patience_ns: u64) {
+        match self {
+            Self::Later(at) if now >= *at => *self = Self::Idle,
+            Self::Open { again_at, again, .. } if now >= *again_at => {
+                *again_at = now.plus(patience_ns);
+                *again = true;
+            }
+            Self::Idle | Self::Open { .. } | Self::Later(_) => {}
         }
     }
 
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Later(at) => Some(*at),
-            Self::Idle | Self::Open { .. } => None,
+            Self::Open { again_at, .. } => Some(*again_at),
+            Self::Idle => None,
         }
     }
 }

@@ -104,6 +104,23 @@ impl PersistLane {
         }
     }
 
+    /// Everything that decides what completions will do, numbers of writes aside.
+    pub(crate) fn fold(&self, mut word: impl FnMut(u64)) {
+        let hards = self.open.iter().map(|open| (open.mark, &open.hard, open.acknowledged));
+        let own =
+            [(self.handed, &self.handed_hard, false), (self.durable, &self.durable_hard, true)];
+        for (mark, hard, acknowledged) in hards.chain(own) {
+            word(mark.0);
+            word(hard.term.0);
+            word(hard.vote.map_or(0, |_| 1));
+            word(hard.vote.map_or(0, |vote| vote.0));
+            word(hard.promise_ns);
+            word(u64::from(acknowledged));
+        }
+        word(self.open.len() as u64);
+        word(self.truncate_from.map_or(0, |from| from.0));
+    }
+
     pub(crate) const fn tag(&self) -> u64 {
         self.tag
     }
@@ -120,9 +137,9 @@ impl PersistLane {
         self.open.len() as u64
     }
 
-    /// Whether `ack` names a write of this boot.
-    pub(crate) const fn knows(&self, ack: PersistAck) -> bool {
-        ack.tag == self.tag && ack.sequence > 0 && ack.sequence <= self.issued
+    /// Whether `ack` names a write that was handed out; `None` if it is not of this boot.
+    pub(crate) fn knows(&self, ack: PersistAck) -> Option<bool> {
+        (ack.tag == self.tag).then_some(ack.sequence > 0 && ack.sequence <= self.issued)
     }
 
     /// Whether anything is not yet handed out.

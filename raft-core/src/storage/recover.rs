@@ -59,7 +59,8 @@ pub enum BootError {
         /// Where the log ends.
         last: LogIndex,
     },
-    /// Term or index too close to the end of the number range to go on.
+    /// Term or index too close to the end of the number range to go on, or a promise longer than
+    /// any timeout can be.
     NumberRange,
 }
 
@@ -82,7 +83,7 @@ impl fmt::Display for BootError {
             Self::AppliedBeyondLog { applied, last } => {
                 write!(f, "machine has applied {applied} but the log ends at {last}")
             }
-            Self::NumberRange => f.write_str("term or index is at the end of its range"),
+            Self::NumberRange => f.write_str("term, index or promise is at the end of its range"),
         }
     }
 }
@@ -102,7 +103,7 @@ pub(crate) fn judge_boot(options: &Options, boot: &Boot) -> Result<(), BootError
     if !boot.configuration.is_voter(hard.node) {
         return Err(BootError::NotVoter(hard.node));
     }
-    if hard.term.0 > NUMBER_MAX || boot.last.0 > NUMBER_MAX {
+    if hard.term.0 > NUMBER_MAX || boot.last.0 > NUMBER_MAX || hard.promise_ns > NUMBER_MAX {
         return Err(BootError::NumberRange);
     }
     if let Some(vote) = hard.vote {
@@ -209,6 +210,7 @@ mod tests {
             Err(BootError::AppliedBeyondLog { applied: LogIndex(6), last: LogIndex(5) })
         );
         assert_eq!(judge(|b| b.hard_state.term.0 = u64::MAX), Err(BootError::NumberRange));
+        assert_eq!(judge(|b| b.hard_state.promise_ns = u64::MAX), Err(BootError::NumberRange));
         let options = Options { term_runs_max: 1, ..Options::default() };
         assert_eq!(judge_boot(&options, &boot()), Err(BootError::TooManyTerms { runs: 2 }));
         let options = Options { reads_max: 0, ..Options::default() };

@@ -5,4 +5,5 @@ mod cli_docs;
 mod cli_files;
 mod cli_refusals;
 mod cli_run;
+mod golden;
 mod tidy;

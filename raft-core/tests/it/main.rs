@@ -1,0 +1,12 @@
+//! Tests of the core from outside, through its public interface alone.
+
+mod rig;
+mod say;
+
+mod contract;
+mod fetch;
+mod hostile;
+mod paper_durability;
+mod paper_election;
+mod paper_reads;
+mod paper_replication;

@@ -1,0 +1,357 @@
+//! Messages as sketches: valid, stale and hostile, made concrete against a node's present state.
+//!
+//! **Intuition.** A random envelope is refused at the door. What finds bugs is an envelope that is
+//! right in all but one respect: one term too old, one index too far, a match that cannot be, the
+//! right answer from the wrong life. So each part of a message is drawn as a relation to what the
+//! node holds, and at most one identity is damaged.
+//! **Source.** Ours; the relations are those of thesis Fig. 3.1 and of known defects.
+//! **Upholds.** Nothing; inputs for tests of all invariants.
+//! **Not here.** Other inputs (`input.rs`).
+
+use proptest::prelude::*;
+use raft_core::{
+    AppendEntries, AppendReply, AppendResult, BootId, ClusterId, Envelope, GroupId, Incarnation,
+    LogIndex, LogPosition, Message, Node, NodeId, PreVote, PreVoteReply, RecoveryEpoch,
+    RequestVote, RoundId, Term, VoteReply,
+};
+
+use super::{
+    ids::{CLUSTER, GROUP},
+    log::entries_after,
+};
+
+/// What a sketch is made concrete against.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The receiver.
+    pub node: &'a Node,
+    /// How many voters there are, `n1` (the receiver) included.
+    pub voters: u64,
+    /// The newest round of pre-votes the receiver asked for.
+    pub asked: Option<RoundId>,
+    /// The newest round of appends the receiver sent.
+    pub round: u64,
+}
+
+/// A number in relation to one the node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Near {
+    /// That far below, not below 0.
+    Below(u64),
+    /// Exactly it.
+    At,
+    /// That far above.
+    Above(u64),
+    /// Whatever the node has, this.
+    Exactly(u64),
+}
+
+impl Near {
+    const fn to(self, base: u64) -> u64 {
+        match self {
+            Self::Below(by) => base.saturating_sub(by),
+            Self::At => base,
+            Self::Above(by) => base.saturating_add(by),
+            Self::Exactly(value) => value,
+        }
+    }
+}
+
+/// Which identity of an envelope is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// None.
+    None,
+    /// Another cluster.
+    Cluster,
+    /// Another group.
+    Group,
+    /// Another recovery epoch.
+    Epoch,
+    /// To somebody else.
+    Receiver,
+    /// From a node that is no voter.
+    Stranger,
+    /// From the receiver itself.
+    Itself,
+    /// From another life of the sender's disk.
+    SenderLife,
+    /// For another life of the receiver's disk.
+    ReceiverLife,
+}
+
+/// What is said, in relation to the receiver's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// A pre-vote request; the position is relative to the receiver's last.
+    PreVote {
+        /// Index of the asker's last entry.
+        index: Near,
+        /// Its term.
+        term: Near,
+        /// How far above the envelope's term the campaign is; 1 is right.
+        campaign: u64,
+    },
+    /// An answer to the receiver's pre-vote.
+    PreVoteReply {
+        /// Yes or no.
+        granted: bool,
+        /// The round answered, relative to the one asked.
+        round: Near,
+        /// Of another boot.
+        foreign: bool,
+    },
+    /// A request for a vote; the position is relative to the receiver's last.
+    RequestVote {
+        /// Index of the candidate's last entry.
+        index: Near,
+        /// Its term.
+        term: Near,
+    },
+    /// An answer to the receiver's request.
+    VoteReply {
+        /// Yes or no.
+        granted: bool,
+    },
+    /// Entries or a heartbeat.
+    Append {
+        /// Index of the previous position, relative to the receiver's last.
+        previous: Near,
+        /// If set, the previous position claims this term rather than the one the receiver holds.
+        previous_term: Option<u64>,
+        /// How the term of each entry differs from the one before it, downwards from the
+        /// envelope's term at most.
+        steps: Vec<u64>,
+        /// Commit index, relative to the last entry sent.
+        commit: Near,
+        /// Round, relative to the newest known.
+        round: Near,
+    },
+    /// An acknowledgement; the index is relative to the receiver's last.
+    Matched {
+        /// What is acknowledged.
+        index: Near,
+        /// Round answered, relative to the newest sent.
+        round: Near,
+    },
+    /// A refusal; the index is relative to the receiver's last.
+    Refused {
+        /// The refused index.
+        previous: Near,
+        /// The hint's index, relative to the refused one.
+        hint: Near,
+        /// The hint's term, relative to the receiver's last.
+        hint_term: Near,
+        /// Round answered.
+        round: Near,
+    },
+    /// "You are behind".
+    StaleTerm,
+}
+
+/// One message to `n1`, to be made concrete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    /// Which of the other voters sent it.
+    pub from: u64,
+    /// Its term, relative to the receiver's.
+    pub term: Near,
+    /// What is said.
+    pub saying: Saying,
+    /// Which identity is wrong.
+    pub damage: Damage,
+}
+
+impl Sketch {
+    /// The envelope this is in `scene`.
+    #[must_use]
+    pub fn envelope(&self, scene: &Scene<'_>) -> Envelope {
+        let others = scene.voters.saturating_sub(1).max(1);
+        let term = self.term.to(scene.node.term().0);
+        let mut envelope = Envelope {
+            cluster: CLUSTER,
+            group: GROUP,
+            epoch: RecoveryEpoch::default(),
+            from: NodeId(2 + self.from % others),
+            from_incarnation: Incarnation(1),
+            to: NodeId(1),
+            to_incarnation: Incarnation(1),
+            term: Term(term),
+            message: self.saying.message(scene, term),
+        };
+        match self.damage {
+            Damage::None => {}
+            Damage::Cluster => envelope.cluster = ClusterId(CLUSTER.0 + 1),
+            Damage::Group => envelope.group = GroupId(GROUP.0 + 1),
+            Damage::Epoch => envelope.epoch = RecoveryEpoch { number: 1, plan_id: 9 },
+            Damage::Receiver => envelope.to = NodeId(2),
+            Damage::Stranger => envelope.from = NodeId(77),
+            Damage::Itself => envelope.from = NodeId(1),
+            Damage::SenderLife => envelope.from_incarnation = Incarnation(2),
+            Damage::ReceiverLife => envelope.to_incarnation = Incarnation(2),
+        }
+        envelope
+    }
+}
+
+impl Saying {
+    fn message(&self, scene: &Scene<'_>, term: u64) -> Message {
+        let node = scene.node;
+        let last = node.last();
+        let position = |index: Near, term: Near| {
+            LogPosition::new(Term(term.to(last.term.0)), LogIndex(index.to(last.index.0)))
+        };
+        match self {
+            Self::PreVote { index, term: at, campaign } => {
+                let campaign_term = Term(term.saturating_add(*campaign));
+                let round = RoundId { boot: BootId(50), number: *campaign };
+                Message::PreVote(PreVote { round, campaign_term, last: position(*index, *at) })
+            }
+            Self::PreVoteReply { granted, round, foreign } => {
+                let asked = scene.asked.unwrap_or_default();
+                let boot = if *foreign { BootId(asked.boot.0 + 100) } else { asked.boot };
+                let round = RoundId { boot, number: round.to(asked.number) };
+                Message::PreVoteReply(PreVoteReply { round, granted: *granted })
+            }
+            Self::RequestVote { index, term } => {
+                Message::RequestVote(RequestVote { last: position(*index, *term) })
+            }
+            Self::VoteReply { granted } => Message::VoteReply(VoteReply { granted: *granted }),
+            Self::Append { previous, previous_term, steps, commit, round } => {
+                let index = LogIndex(previous.to(last.index.0));
+                let held = node.term_at(index).unwrap_or(Term(last.term.0));
+                let previous = LogPosition::new(previous_term.map_or(held, Term), index);
+                // Climbs from the previous position's term; the sender's own term is the ceiling
+                // unless the previous position is already beyond it.
+                let mut at = previous.term.0.max(1);
+                let terms: Vec<u64> = steps
+                    .iter()
+                    .map(|step| {
+                        at = at.saturating_add(*step).min(term.max(at));
+                        at
+                    })
+                    .collect();
+                let entries = entries_after(previous, &terms);
+                let end = entries.last().map_or(index, |at| at.index);
+                Message::AppendEntries(AppendEntries {
+                    previous,
+                    entries,
+                    commit: LogIndex(commit.to(end.0)),
+                    round: round.to(scene.round),
+                })
+            }
+            Self::Matched { index, round } => Message::AppendReply(AppendReply {
+                round: round.to(scene.round),
+                result: AppendResult::Matched { matched: LogIndex(index.to(last.index.0)) },
+            }),
+            Self::Refused { previous, hint, hint_term, round } => {
+                let previous = LogIndex(previous.to(last.index.0));
+                let hint = LogPosition::new(
+                    Term(hint_term.to(last.term.0)),
+                    LogIndex(hint.to(previous.0)),
+                );
+                Message::AppendReply(AppendReply {
+                    round: round.to(scene.round),
+                    result: AppendResult::Refused { previous, hint },
+                })
+            }
+            Self::StaleTerm => {
+                Message::AppendReply(AppendReply { round: 0, result: AppendResult::StaleTerm })
+            }
+        }
+    }
+}
+
+/// How far from the truth a number may be.
+fn near(hostile: bool) -> BoxedStrategy<Near> {
+    let usual = prop_oneof![6 => Just(Near::At), 3 => (0..6_u64).prop_map(Near::Below)];
+    if !hostile {
+        return usual.boxed();
+    }
+    prop_oneof![
+        6 => usual,
+        2 => (1..4_u64).prop_map(Near::Above),
+        1 => prop_oneof![Just(0), Just(1), Just(u64::MAX >> 2), Just(u64::MAX)]
+            .prop_map(Near::Exactly),
+    ]
+    .boxed()
+}
+
+fn saying(hostile: bool) -> BoxedStrategy<Saying> {
+    let n = move || near(hostile);
+    let campaign = if hostile {
+        prop_oneof![9 => Just(1_u64), 1 => 0..4_u64].boxed()
+    } else {
+        Just(1).boxed()
+    };
+    let previous_term =
+        if hostile { prop::option::weighted(0.2, 0..6_u64).boxed() } else { Just(None).boxed() };
+    let steps = proptest::collection::vec(prop_oneof![4 => Just(0_u64), 1 => 1..3_u64], 0..6);
+    let round = prop_oneof![3 => Just(Near::Above(1)), 1 => n()];
+    prop_oneof![
+        2 => (n(), n(), campaign)
+            .prop_map(|(index, term, campaign)| Saying::PreVote { index, term, campaign }),
+        2 => (any::<bool>(), n(), prop::bool::weighted(0.1))
+            .prop_map(|(granted, round, foreign)| Saying::PreVoteReply { granted, round, foreign }),
+        3 => (n(), n()).prop_map(|(index, term)| Saying::RequestVote { index, term }),
+        2 => any::<bool>().prop_map(|granted| Saying::VoteReply { granted }),
+        7 => (n(), previous_term, steps, n(), round).prop_map(
+            |(previous, previous_term, steps, commit, round)| {
+                Saying::Append { previous, previous_term, steps, commit, round }
+            }
+        ),
+        5 => (n(), n()).prop_map(|(index, round)| Saying::Matched { index, round }),
+        2 => (n(), n(), n(), n()).prop_map(|(previous, hint, hint_term, round)| {
+            Saying::Refused { previous, hint, hint_term, round }
+        }),
+        1 => Just(Saying::StaleTerm),
+    ]
+    .boxed()
+}
+
+/// A message a correct peer could have sent now or a while ago.
+pub fn valid() -> impl Strategy<Value = Sketch> {
+    let term = prop_oneof![8 => Just(Near::At), 1 => Just(Near::Above(1))];
+    (any::<u64>(), term, saying(false)).prop_map(|(from, term, saying)| Sketch {
+        from,
+        term,
+        saying,
+        damage: Damage::None,
+    })
+}
+
+/// A message from an earlier term.
+pub fn stale() -> impl Strategy<Value = Sketch> {
+    (any::<u64>(), 1..4_u64, saying(false)).prop_map(|(from, by, saying)| Sketch {
+        from,
+        term: Near::Below(by),
+        saying,
+        damage: Damage::None,
+    })
+}
+
+/// A message no correct peer sends, or sends here.
+pub fn hostile() -> impl Strategy<Value = Sketch> {
+    use Damage::{
+        Cluster, Epoch, Group, Itself, None, Receiver, ReceiverLife, SenderLife, Stranger,
+    };
+    let damage = prop_oneof![
+        12 => Just(None),
+        1 => prop::sample::select(vec![
+            Cluster, Group, Epoch, Receiver, Stranger, Itself, SenderLife, ReceiverLife,
+        ]),
+    ];
+    // Terms near the end of the number range would end the run at once; they come apart.
+    let term = prop_oneof![
+        16 => Just(Near::At),
+        4 => (1..3_u64).prop_map(Near::Above),
+        2 => (1..3_u64).prop_map(Near::Below),
+        1 => prop_oneof![Just(0), Just(u64::MAX)].prop_map(Near::Exactly),
+    ];
+    (any::<u64>(), term, saying(true), damage).prop_map(|(from, term, saying, damage)| Sketch {
+        from,
+        term,
+        saying,
+        damage,
+    })
+}

@@ -1,0 +1,58 @@
+//! Hostile inputs: nothing a peer, a disk, a machine or a client does breaks a promise of the node.
+
+use std::cell::Cell;
+
+use proptest::{prelude::*, test_runner::TestRunner};
+use raft_core::{Boot, Options};
+use raft_proptest::{
+    rig::{Counts, Rig},
+    strategy::{
+        ids::{boot, options},
+        input::{Move, hostile_moves, orderly_moves},
+    },
+};
+
+use crate::{config, rerun};
+
+fn play(options: Options, boot: Boot, moves: &[Move]) -> Result<Rig, TestCaseError> {
+    let mut rig = Rig::boot(options, boot).expect("a legal disk boots");
+    for (number, play) in moves.iter().enumerate() {
+        if let Err(broken) = rig.play(play) {
+            let status = rig.node().status();
+            return Err(TestCaseError::fail(format!(
+                "move {number}, {play:?}: {broken}\nnode: {status}"
+            )));
+        }
+    }
+    Ok(rig)
+}
+
+/// Plays `cases` lists of moves and adds up what the nodes went through.
+fn play_all(cases: u32, moves: impl Strategy<Value = Vec<Move>>) -> Counts {
+    let total = Cell::new(Counts::default());
+    let inputs = (options(), boot(), moves);
+    let result = TestRunner::new(config(cases)).run(&inputs, |(options, boot, moves)| {
+        total.set(total.get().and(play(options, boot, &moves)?.counts()));
+        Ok(())
+    });
+    if let Err(failure) = result {
+        panic!("{failure}\n{}", rerun("hostile"));
+    }
+    total.get()
+}
+
+#[test]
+fn nothing_breaks_a_promise() {
+    let total = play_all(600, hostile_moves(400));
+    println!("{total:?}");
+    assert!(total.steps >= 100_000 && total.refused >= 20_000, "too tame: {total:?}");
+    assert!(total.by_role.iter().all(|steps| *steps >= 5_000), "a role is missing: {total:?}");
+    assert!(total.applies >= 1_000 && total.fetches >= 500, "too little done: {total:?}");
+}
+
+#[test]
+fn an_orderly_world_is_served() {
+    let total = play_all(400, orderly_moves(200));
+    println!("{total:?}");
+    assert!(total.applies >= 1_000 && total.fetches >= 500, "too little done: {total:?}");
+}
