@@ -239,3 +239,23 @@ fn faulty_runs_of_the_core_are_clean() {
         assert_clean(seed, &outcome);
     }
 }
+
+/// A calm run has no excuse: every operation ends with an answer.
+#[test]
+fn drawn_calm_runs_leave_nothing_unknown() {
+    let mut calm = 0;
+    for seed in 0..400 {
+        let plan = swarm::plan("default", seed).unwrap();
+        if plan.stratum != "calm" {
+            continue;
+        }
+        calm += 1;
+        let schedule = swarm::schedule(plan, seed, "core");
+        let outcome =
+            System::of::<crate::process::core::Core>().run(&schedule, &RunOptions::default());
+        assert_clean(seed, &outcome);
+        assert_eq!(outcome.stats.unknown_ops, 0, "seed {seed}");
+        assert_eq!(outcome.stats.terms, 1, "seed {seed}: nothing unseats a leader");
+    }
+    assert!(calm >= 10, "{calm} calm runs of 400");
+}

@@ -94,3 +94,23 @@ fn the_corpus_is_clean() {
     }
     assert!(seen > 0, "an empty corpus shows nothing");
 }
+
+#[test]
+fn every_zoo_patch_still_applies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let work = tempfile::tempdir().expect("a folder for the copy");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_raft-sim"))
+        .args(["zoo", "--dry-run", "--tree"])
+        .arg(&root)
+        .arg("--work")
+        .arg(work.path())
+        .output()
+        .expect("the command starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}\nrerun: cargo run --release -p raft-sim -- zoo --dry-run",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains("patches apply"), "{said}");
+}
