@@ -181,7 +181,8 @@ fn an_interrupt_leaves_a_whole_report_of_what_was_done() {
         assert!(line.starts_with("FOUND"), "{line}");
         let killed = Command::new("sh")
             .arg("-c")
-            .arg(format!("kill -{signal} {}", child.id()))
+            // Twice: `timeout` signals the process and then its group.
+            .arg(format!("kill -{signal} {0}; kill -{signal} {0} || true", child.id()))
             .status()
             .unwrap();
         assert!(killed.success());
