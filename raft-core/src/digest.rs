@@ -191,7 +191,7 @@ impl Node {
                 d.word(word);
             }
             d.flag(progress.probing);
-            d.moment(now, Some(progress.fall_back_from));
+            d.word(progress.window());
             d.flag(progress.fetched.is_some());
             d.fetch(now, &progress.fetch);
         }

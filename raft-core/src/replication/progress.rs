@@ -10,12 +10,7 @@
 
 use alloc::collections::VecDeque;
 
-use crate::{
-    log::Entries,
-    options::Options,
-    storage::fetch::Fetch,
-    types::{Instant, LogIndex},
-};
+use crate::{log::Entries, options::Options, storage::fetch::Fetch, types::LogIndex};
 
 /// Whether the match point is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +40,10 @@ pub(crate) struct Progress {
     pub(crate) told_commit: LogIndex,
     /// While probing: a probe is under way.
     pub(crate) probing: bool,
-    /// While streaming: refusals before this moment belong to a window already given up.
-    pub(crate) fall_back_from: Instant,
+    /// Appends that may be under way at once; the options' limit bounds it too. A refusal brings
+    /// it down to one and each news of a match doubles it: a peer that drops what does not fit, or
+    /// a network that reorders, is not sent a whole window anew for each message it refused.
+    window: u64,
     /// Reads of older entries for this peer.
     pub(crate) fetch: Fetch,
     /// Entries read back for this peer, sent at the next settle.
@@ -58,7 +55,11 @@ pub(crate) struct Progress {
 impl Progress {
     /// The peer at the start of a reign: everything unknown, next right after our log.
     pub(crate) fn start(last: LogIndex) -> Self {
-        Self { next: last.next(), ..Self::default() }
+        Self { next: last.next(), window: u64::MAX, ..Self::default() }
+    }
+
+    pub(crate) const fn window(&self) -> u64 {
+        self.window
     }
 
     pub(crate) fn inflight(&self) -> (u64, u64) {
@@ -70,7 +71,8 @@ impl Progress {
         match self.state {
             ProgressState::Probe => !self.probing,
             ProgressState::Replicate => {
-                (self.inflight.len() as u64) < u64::from(options.inflight_messages_max)
+                let window = self.window.min(u64::from(options.inflight_messages_max));
+                (self.inflight.len() as u64) < window
                     && self.inflight_bytes < options.inflight_bytes_max
             }
         }
@@ -98,6 +100,9 @@ impl Progress {
             self.inflight.pop_front();
         }
         let news = matched > self.matched;
+        if news {
+            self.window = self.window.saturating_mul(2);
+        }
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
         news
@@ -111,6 +116,9 @@ impl Progress {
 
     /// The peer refused: look for the match from `next` down, never at or below the known match.
     pub(crate) fn become_probe(&mut self, next: LogIndex) {
+        if self.state == ProgressState::Replicate {
+            self.window = 1;
+        }
         self.state = ProgressState::Probe;
         self.probing = false;
         self.next = next.max(self.matched.next());

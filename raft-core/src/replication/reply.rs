@@ -65,7 +65,6 @@ impl Node {
     fn on_refused(&mut self, from: NodeId, previous: LogIndex, hint: LogPosition) {
         // Below the hint's term in our own log nothing above can match either: skip that too.
         let ours = self.log.last_at_or_below(hint.index, hint.term);
-        let (now, patience_ns) = (self.now, self.options.heartbeat_ns);
         let Some(peer) = self.peer_mut(from) else { return };
         if previous <= peer.progress.matched {
             return;
@@ -73,16 +72,7 @@ impl Node {
         let current = match peer.progress.state {
             // A probe's refusal names the position that was probed; anything else is older.
             ProgressState::Probe => previous == peer.progress.next.prev(),
-            // Each message of a window that the network reordered is refused, and falling back for
-            // each would send the window anew each time: once a heartbeat period is enough, since
-            // the next heartbeat finds out what is really missing.
-            ProgressState::Replicate => {
-                let due = previous < peer.progress.next && now >= peer.progress.fall_back_from;
-                if due {
-                    peer.progress.fall_back_from = now.plus(patience_ns);
-                }
-                due
-            }
+            ProgressState::Replicate => previous < peer.progress.next,
         };
         if current {
             peer.progress.become_probe(ours.index.next().min(previous));
