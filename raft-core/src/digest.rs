@@ -73,8 +73,8 @@ impl Fold {
 impl Node {
     /// A digest of everything that decides future behaviour, with deadlines and rounds relative to
     /// the present. Options, configuration and the jitter yet to be drawn are the explorer's to
-    /// hold fixed; take it with nothing left to poll (whether a settle is due is left out: the reason of
-    /// a refusal makes one due and changes nothing else).
+    /// hold fixed; take it with nothing left to poll (whether a settle is due is left out: the
+    /// reason of a refusal makes one due and changes nothing else).
     #[must_use]
     pub fn semantic_digest(&self, now: Instant) -> u64 {
         let mut d = Fold(0);

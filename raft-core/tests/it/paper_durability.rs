@@ -10,14 +10,6 @@ use raft_core::{Input, ProgressState, Role, Ticket};
 
 use crate::rig::*;
 
-/// Three nodes, n1 leads term 1 with its no-op everywhere.
-fn led() -> Rig {
-    let mut rig = Rig::new(3);
-    rig.elect(1);
-    assert_eq!((rig.log(1), rig.commit(3)), (vec![1], 1));
-    rig
-}
-
 #[test]
 fn t_3_7_01_a_dead_peer_gets_a_bounded_number_of_messages() {
     let mut rig = led();

@@ -9,14 +9,6 @@ use raft_core::{AppendResult, Input, LogIndex, Message, Rejected, Role};
 
 use crate::rig::*;
 
-/// Three nodes, n1 leads term 1 with its no-op everywhere.
-fn led() -> Rig {
-    let mut rig = Rig::new(3);
-    rig.elect(1);
-    assert_eq!((rig.log(1), rig.commit(3)), (vec![1], 1));
-    rig
-}
-
 #[test]
 fn t_3_5_01_a_command_becomes_an_entry_sent_to_all() {
     let mut rig = led();

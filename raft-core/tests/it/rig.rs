@@ -111,6 +111,14 @@ pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Options {
     options
 }
 
+/// Three nodes, n1 leads term 1 with its no-op everywhere.
+pub(crate) fn led() -> Rig {
+    let mut rig = Rig::new(3);
+    rig.elect(1);
+    assert_eq!((rig.log(1), rig.commit(3)), (vec![1], 1));
+    rig
+}
+
 /// The record of a fresh disk.
 pub(crate) fn hard_state(node: u64) -> HardState {
     HardState::new(ClusterId(7), GroupId(1), NodeId(node), Incarnation(node + 100))

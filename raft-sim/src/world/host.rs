@@ -14,12 +14,12 @@ use raft_core::{Incarnation, LogIndex, NodeId, Role, Term};
 use super::{
     Event, World,
     clock::Clock,
-    observe::{differ, first_difference},
+    observe::{Watch, differ, first_difference},
     queue::Class,
 };
 use crate::{
     collections::FixedMap,
-    disk::{Disk, latency},
+    disk::{Disk, Write, latency},
     oracle::Observation,
     process::{
         Answer, Changed, Effect, Ending, Entry, Input, NodeView, Ns, Process, Start, Stepped,
@@ -112,6 +112,18 @@ impl<P: Process> Host<P> {
         }
     }
 
+    /// A write joined what every crash leaves: tell it and make it part of the disk.
+    pub(super) fn publish(&mut self, watch: &mut Watch, write: Write<P::Ack>) {
+        watch.see(Observation::PersistDurable {
+            node: self.id,
+            sequence: write.sequence,
+            hard: write.hard,
+            truncate_from: write.truncate_from,
+            entries: &write.ids,
+        });
+        self.disk.publish(write);
+    }
+
     /// Timer events in the queue no longer count.
     pub(crate) fn timer_forgotten(&mut self) {
         self.timer_at = Ns::MAX;
@@ -190,14 +202,7 @@ impl<P: Process> World<'_, P> {
             unfinished
         };
         while let Some(write) = host.disk.next_survivor(&mut keep) {
-            self.watch.see(Observation::PersistDurable {
-                node: host.id,
-                sequence: write.sequence,
-                hard: write.hard,
-                truncate_from: write.truncate_from,
-                entries: &write.ids,
-            });
-            host.disk.publish(write);
+            host.publish(&mut self.watch, write);
         }
         let lost = host.disk.lose_rest();
         let node = host.id;

@@ -68,14 +68,7 @@ impl<P: Process> World<'_, P> {
         }
         self.watch.digest.word(sequence);
         while let Some(write) = host.disk.next_durable() {
-            self.watch.see(Observation::PersistDurable {
-                node: host.id,
-                sequence: write.sequence,
-                hard: write.hard,
-                truncate_from: write.truncate_from,
-                entries: &write.ids,
-            });
-            host.disk.publish(write);
+            host.publish(&mut self.watch, write);
         }
         if host.paused_until > self.watch.now {
             let (at, boot) = (host.paused_until, host.boot);
