@@ -9,7 +9,10 @@
 
 use core::fmt;
 
-use crate::types::{LogIndex, NodeId, Term};
+use crate::{
+    message::TransferRefusal,
+    types::{LogIndex, NodeId, Term},
+};
 
 /// Why `step` refused an input. Nothing changed but a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,44 @@ pub enum Rejected {
     ForeignAck,
     /// `Applied` names an index that was never handed out.
     AppliedTooFar,
+    /// The disk is empty and belongs to no group, or this node was removed from it.
+    NotInGroup,
+    /// The node is disabled; see `Status::disabled`.
+    Disabled,
+    /// The node's disk lost acknowledged data; it must be added again as a new incarnation.
+    Quarantined,
+    /// Leadership is being handed over; ask the target.
+    Transferring,
+    /// Too much is committed and not applied: the machine is behind.
+    ApplyQueueFull,
+    /// The machine failed at an entry; only a skip of it helps.
+    ApplyHalted,
+    /// The request's deadline is not in the future.
+    DeadlinePassed,
+    /// This node holds no data to read.
+    NoData,
+    /// The index asked for is far above everything known here.
+    IndexTooFarAhead,
+    /// No lease: not enabled, not yet earned, or a transfer may still be under way.
+    LeaseUnavailable,
+    /// The change of configuration is not legal now; `Node::change` says why.
+    ChangeRefused,
+    /// The transfer is not possible now; `Node::transfer` says why.
+    TransferRefused,
+    /// This node may not campaign now; `Node::campaign` says why.
+    CampaignRefused,
+    /// A promise given to the leader still holds.
+    LeaseHeld,
+    /// The disk is not empty, or the configuration is not one; `Node::bootstrap` says why.
+    BootstrapRefused,
+    /// The recovery plan does not fit this node; `Node::unsafe_recover` says why.
+    RecoveryRefused,
+    /// Already disabled, or already enabled.
+    LifecycleRefused,
+    /// The snapshot report names nothing that is open.
+    StaleSnapshot,
+    /// Not there yet.
+    Placeholder,
 }
 
 impl Rejected {
@@ -75,6 +116,25 @@ impl Rejected {
         Self::Malformed,
         Self::ForeignAck,
         Self::AppliedTooFar,
+        Self::NotInGroup,
+        Self::Disabled,
+        Self::Quarantined,
+        Self::Transferring,
+        Self::ApplyQueueFull,
+        Self::ApplyHalted,
+        Self::DeadlinePassed,
+        Self::NoData,
+        Self::IndexTooFarAhead,
+        Self::LeaseUnavailable,
+        Self::ChangeRefused,
+        Self::TransferRefused,
+        Self::CampaignRefused,
+        Self::LeaseHeld,
+        Self::BootstrapRefused,
+        Self::RecoveryRefused,
+        Self::LifecycleRefused,
+        Self::StaleSnapshot,
+        Self::Placeholder,
     ];
     /// How many reasons there are.
     pub const COUNT: usize = Self::ALL.len();
@@ -101,6 +161,25 @@ impl Rejected {
             Self::Malformed => "malformed",
             Self::ForeignAck => "foreign-ack",
             Self::AppliedTooFar => "applied-too-far",
+            Self::NotInGroup => "not-in-group",
+            Self::Disabled => "disabled",
+            Self::Quarantined => "quarantined",
+            Self::Transferring => "transferring",
+            Self::ApplyQueueFull => "apply-queue-full",
+            Self::ApplyHalted => "apply-halted",
+            Self::DeadlinePassed => "deadline-passed",
+            Self::NoData => "no-data",
+            Self::IndexTooFarAhead => "index-too-far-ahead",
+            Self::LeaseUnavailable => "lease-unavailable",
+            Self::ChangeRefused => "change-refused",
+            Self::TransferRefused => "transfer-refused",
+            Self::CampaignRefused => "campaign-refused",
+            Self::LeaseHeld => "lease-held",
+            Self::BootstrapRefused => "bootstrap-refused",
+            Self::RecoveryRefused => "recovery-refused",
+            Self::LifecycleRefused => "lifecycle-refused",
+            Self::StaleSnapshot => "stale-snapshot",
+            Self::Placeholder => "placeholder",
         }
     }
 }
@@ -223,6 +302,12 @@ pub enum HaltReason {
         /// Which kind.
         kind: u8,
     },
+    /// A configuration, settings or skip entry cannot be read; going on without it would fork the
+    /// group.
+    UnreadableEntry {
+        /// Where.
+        index: LogIndex,
+    },
     /// The log holds more terms than `Options::term_runs_max` allows.
     TooManyTerms,
     /// Term or index reached the end of the number range.
@@ -247,6 +332,9 @@ impl fmt::Display for HaltReason {
             }
             Self::UnknownEntryKind { index, kind } => {
                 write!(f, "entry {index} has kind {kind}, which this version does not know")
+            }
+            Self::UnreadableEntry { index } => {
+                write!(f, "entry {index} is a mark of the core's that cannot be read")
             }
             Self::TooManyTerms => f.write_str("the log holds too many terms"),
             Self::NumberRange => f.write_str("term or index reached the end of its range"),
@@ -277,4 +365,21 @@ pub enum ReadFailure {
     LeadershipLost,
     /// The node halted or was shut down.
     Halted,
+}
+
+/// Why an accepted change or transfer did not end in success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum OperationFailure {
+    /// Another entry was committed at its index: it has no effect, ever.
+    Superseded,
+    /// It may have taken effect or may still.
+    Unknown(UnknownReason),
+    /// The target of the transfer refused. This node still leads.
+    Refused(TransferRefusal),
+    /// The transfer took too long. This node still leads.
+    TimedOut,
+    /// The transfer was cancelled, or replaced by another. This node still leads.
+    Cancelled,
 }

@@ -11,13 +11,20 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use crate::{
+    admission::{Capacity, Proposal},
+    config::change::ConfigChange,
+    lifecycle::{bootstrap::Bootstrap, recovery::RecoveryPlan},
     log::Entries,
     message::Envelope,
+    read::ReadRequest,
+    snapshot::{SnapshotId, receive::ReceivedSnapshot, send::SendFailure, take::SnapshotTaken},
     storage::{
+        DisableReason,
         fetch::{FetchFailure, FetchId},
         persist::PersistAck,
     },
-    types::{LogIndex, ReadTicket, Ticket},
+    transfer::TransferRequest,
+    types::{LogIndex, NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Term, Ticket},
 };
 
 /// A fact.
@@ -55,6 +62,61 @@ pub enum Input {
     },
     /// An operator asks the leader to step down. It campaigns again after the longest timeout.
     StepDown,
+    /// A client wants this command in the log, and says more about it than its bytes.
+    ProposeWith(Box<Proposal>),
+    /// A client wants to read at a chosen level.
+    ReadWith(ReadRequest),
+    /// An operator asks for another configuration or other settings.
+    ChangeConfig(Box<ConfigChange>),
+    /// An operator asks the leader to hand its leadership over.
+    TransferLeader(TransferRequest),
+    /// The transfer under way is no longer wanted.
+    CancelTransfer,
+    /// Campaign now, in a term of at least this.
+    Campaign {
+        /// 0 for the next one.
+        min_term: Term,
+    },
+    /// Follow nobody until a leader is heard again.
+    ForgetLeader,
+    /// Election priority (0 to 10) and whether this node may lead, from now on.
+    SetEligibility {
+        /// 0 never campaigns.
+        priority: u8,
+        /// A leader that may no longer lead hands over, then steps down.
+        can_lead: bool,
+    },
+    /// Found a group on this empty disk.
+    Bootstrap(Box<Bootstrap>),
+    /// The snapshot asked for with `TakeSnapshot` is durable.
+    SnapshotTaken(SnapshotTaken),
+    /// It could not be taken; the core asks again later.
+    SnapshotFailed(SnapshotId),
+    /// The transport has delivered the snapshot asked for with `SendSnapshot`.
+    SnapshotSent(SnapshotId),
+    /// It could not.
+    SnapshotSendFailed {
+        /// The request.
+        id: SnapshotId,
+        /// Why.
+        failure: SendFailure,
+    },
+    /// A snapshot from a leader is staged here: whole, checked and durable.
+    SnapshotReceived(Box<ReceivedSnapshot>),
+    /// The transport knows that this peer cannot be reached.
+    Unreachable(NodeId),
+    /// What the store can take from now on.
+    Capacity(Capacity),
+    /// The machine failed while applying this index; nothing after it was applied.
+    ApplyFailed(LogIndex),
+    /// Take this node out of service, durably.
+    Disable(DisableReason),
+    /// Put it back.
+    Enable,
+    /// An operator accepts to lose data: this node goes on with the survivors of the plan.
+    UnsafeRecover(Box<RecoveryPlan>),
+    /// A survivor joins a recovery that was carried out at another node.
+    AcceptRecovery(RecoveryEpoch),
     /// The process is about to end: every open ticket and read ends now, nothing follows.
     Shutdown,
 }
@@ -81,8 +143,12 @@ impl Changed {
     pub const APPLIED: Self = Self(1 << 6);
     /// Progress of a peer.
     pub const PROGRESS: Self = Self(1 << 7);
-    /// The node halted.
+    /// The node halted, or is disabled, enabled or quarantined.
     pub const LIFECYCLE: Self = Self(1 << 8);
+    /// The configuration in force, or which one is committed.
+    pub const CONFIGURATION: Self = Self(1 << 9);
+    /// The snapshot the log stands on.
+    pub const SNAPSHOT: Self = Self(1 << 10);
 
     /// Whether any bit of `other` is set.
     #[must_use]
@@ -106,6 +172,11 @@ pub enum Issued {
     Proposal(Ticket),
     /// The ticket of a read.
     Read(ReadTicket),
+    /// A proposal that is not appended yet: `Output::Admitted` names its ticket when it is,
+    /// `Outcome` ends it if it never will be.
+    Deferred(Ticket),
+    /// The ticket of a change or transfer.
+    Operation(OperationTicket),
 }
 
 /// What an accepted step did.

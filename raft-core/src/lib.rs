@@ -88,16 +88,19 @@ extern crate alloc;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+mod admission;
 mod config;
 mod digest;
 mod election;
 mod error;
 mod input;
 mod invariant;
+mod lifecycle;
 mod log;
 mod message;
 mod node;
 mod note;
+mod operations;
 mod options;
 mod output;
 mod peer;
@@ -105,34 +108,59 @@ mod read;
 mod replication;
 mod rng;
 mod role;
+mod settings;
 mod settle;
+mod snapshot;
 mod status;
 mod storage;
 mod ticket;
 mod timer;
+mod transfer;
 pub mod types;
+pub mod wire;
 
-pub use config::{Configuration, ConfigurationError};
-pub use error::{HaltReason, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason};
+pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
+pub use config::{
+    Configuration, ConfigurationError, ConfigurationParts,
+    change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
+    codec::DecodeConfigurationError,
+};
+pub use error::{
+    HaltReason, OperationFailure, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason,
+};
 pub use input::{Accepted, Changed, Input, Issued};
+pub use lifecycle::{
+    bootstrap::{Bootstrap, BootstrapError},
+    recovery::{RecoveryError, RecoveryPlan},
+};
 pub use log::{Entries, Entry, EntryKind, EntryRef, NotContiguous, Run, TermRun};
 pub use message::{
-    AppendEntries, AppendReply, AppendResult, Envelope, Message, PreVote, PreVoteReply,
-    RequestVote, RoundId, VoteReply,
+    AppendEntries, AppendReply, AppendResult, Envelope, InstallMeta, Message, NotMember, PreVote,
+    PreVoteReply, ReadIndex, ReadIndexReply, RequestVote, RoundId, TimeoutNow, TransferRefusal,
+    TransferRefused, VoteReply,
 };
 pub use node::Node;
 pub use note::Note;
 pub use options::{Options, OptionsError};
-pub use output::{Apply, Outcome, Output, Persist, ReadEntries};
+pub use output::{
+    Apply, ConfigChanged, Outcome, Output, Persist, PublishSnapshot, ReadEntries, SendSnapshot,
+};
+pub use read::{ReadLevel, ReadRequest};
 pub use replication::progress::ProgressState;
+pub use settings::{DecodeSettingsError, Settings};
+pub use snapshot::{
+    SnapshotId, meta::SnapshotMeta, receive::ReceivedSnapshot, send::SendFailure,
+    take::SnapshotTaken,
+};
 pub use status::{PeerStatus, Queues, Status};
 pub use storage::{
-    Boot, HardState,
+    Boot, DisableReason, HardState,
     fetch::{FetchFailure, FetchId, FetchPurpose},
     persist::PersistAck,
     recover::BootError,
 };
+pub use transfer::{TransferError, TransferRequest};
 pub use types::{
-    BootId, ClusterId, GroupId, Incarnation, Instant, LogIndex, LogPosition, NodeId, ReadTicket,
-    RecoveryEpoch, Role, Term, Ticket,
+    BootId, ClusterId, GroupId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, Membership,
+    NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Role, StageId, Term, Ticket,
 };

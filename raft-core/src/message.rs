@@ -8,8 +8,11 @@
 //! **Upholds.** `inv:persist-before-send` (what each claims is listed in docs/INVARIANTS.md).
 //! **Not here.** Bytes on the wire; who handles what (`node.rs`).
 
+use alloc::boxed::Box;
+
 use crate::{
     log::Entries,
+    snapshot::meta::SnapshotMeta,
     types::{
         BootId, ClusterId, GroupId, Incarnation, LogIndex, LogPosition, NodeId, RecoveryEpoch, Term,
     },
@@ -56,6 +59,18 @@ pub enum Message {
     AppendEntries(AppendEntries),
     /// The answer to an [`AppendEntries`].
     AppendReply(AppendReply),
+    /// Campaign at once (§3.10): the sender hands its leadership over.
+    TimeoutNow(TimeoutNow),
+    /// The target of a transfer will not campaign for it.
+    TransferRefused(TransferRefused),
+    /// A follower asks its leader which index a read must wait for (§6.4).
+    ReadIndex(ReadIndex),
+    /// The answer to a [`ReadIndex`].
+    ReadIndexReply(ReadIndexReply),
+    /// A snapshot without data, for members that keep none, or before the first entry.
+    InstallMeta(InstallMeta),
+    /// The receiver is not a member of the sender's committed configuration.
+    NotMember(NotMember),
 }
 
 /// One round of asking for pre-votes; unique over restarts.
@@ -92,11 +107,14 @@ pub struct PreVoteReply {
 
 /// Vote for me in the envelope's term. Leaves when (term, vote for self) and the log position
 /// stated are durable (B-001).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RequestVote {
     /// The candidate's last log position.
     pub last: LogPosition,
+    /// The leader's term that authorised this one campaign by a transfer: voters of exactly that
+    /// term, one below the campaign's, skip the rule of the living leader.
+    pub authorised_by: Option<Term>,
 }
 
 /// The vote in the envelope's term. A grant leaves when it is durable.
@@ -108,7 +126,7 @@ pub struct VoteReply {
 }
 
 /// The log after `previous` continues with `entries`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AppendEntries {
     /// The position right before the entries.
@@ -119,20 +137,27 @@ pub struct AppendEntries {
     pub commit: LogIndex,
     /// The newest round of this reign; answered at once the first time it is seen.
     pub round: u64,
+    /// Transfers of this reign up to this number are void: their `TimeoutNow` is to be ignored.
+    pub void_transfer: u64,
 }
 
 /// What the sender now holds. Cumulative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AppendReply {
     /// The newest round of this term's leader seen.
     pub round: u64,
     /// Accepted, refused, or from an older term.
     pub result: AppendResult,
+    /// For how long from receiving this round the sender will elect nobody else, in nanoseconds of
+    /// its own clock; durable at the sender. 0 for no promise.
+    pub promise_ns: u64,
+    /// Highest index the sender's machine has applied.
+    pub applied: LogIndex,
 }
 
 /// Whether the log matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AppendResult {
     /// The sender's log equals the leader's up to `matched`, durably there.
@@ -148,11 +173,102 @@ pub enum AppendResult {
         /// refused.
         hint: LogPosition,
     },
+    /// The sender's disk is empty and knows no configuration: only a snapshot helps.
+    NeedSnapshot,
     /// The request was from an older term than the envelope's.
+    #[default]
     StaleTerm,
 }
 
+/// Campaign at once, if your log ends exactly at `last` and you may lead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TimeoutNow {
+    /// Which transfer of this reign, from 1.
+    pub transfer: u64,
+    /// Where the leader's log ends.
+    pub last: LogPosition,
+}
+
+/// The transfer will not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TransferRefused {
+    /// Which transfer.
+    pub transfer: u64,
+    /// Why.
+    pub reason: TransferRefusal,
+}
+
+/// Why the target of a transfer does not campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum TransferRefusal {
+    /// Its log does not end where the leader's does.
+    LogDiffers,
+    /// It is no data voter, or was told not to lead.
+    Ineligible,
+}
+
+/// Which index must a read wait for?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReadIndex {
+    /// The asker's boot and its count of such questions; all reads that arrived since share one.
+    pub context: RoundId,
+}
+
+/// A read that waits for `index` is linearizable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReadIndexReply {
+    /// The question answered.
+    pub context: RoundId,
+    /// The index; `None` if the leader cannot confirm (queue full, transfer).
+    pub index: Option<LogIndex>,
+}
+
+/// Take this position, configuration and clock; there is no data to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct InstallMeta {
+    /// The snapshot's description.
+    pub meta: Box<SnapshotMeta>,
+    /// The newest round of this reign.
+    pub round: u64,
+}
+
+/// You are not a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct NotMember {
+    /// The sender's commit index.
+    pub commit: LogIndex,
+    /// The index of its committed configuration, in which the receiver is not.
+    pub configuration_index: LogIndex,
+}
+
 impl Message {
+    /// Whether it counts from a node that is no member here: its sender's configuration may be
+    /// newer than ours (thesis §4.1).
+    pub(crate) const fn may_come_from_strangers(&self) -> bool {
+        match self {
+            Self::PreVote(_)
+            | Self::RequestVote(_)
+            | Self::AppendEntries(_)
+            | Self::InstallMeta(_)
+            | Self::TimeoutNow(_)
+            | Self::NotMember(_) => true,
+            Self::PreVoteReply(_)
+            | Self::VoteReply(_)
+            | Self::AppendReply(_)
+            | Self::TransferRefused(_)
+            | Self::ReadIndex(_)
+            | Self::ReadIndexReply(_) => false,
+        }
+    }
+
     /// Name for people and counters.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -163,6 +279,12 @@ impl Message {
             Self::VoteReply(_) => "VoteReply",
             Self::AppendEntries(_) => "AppendEntries",
             Self::AppendReply(_) => "AppendReply",
+            Self::TimeoutNow(_) => "TimeoutNow",
+            Self::TransferRefused(_) => "TransferRefused",
+            Self::ReadIndex(_) => "ReadIndex",
+            Self::ReadIndexReply(_) => "ReadIndexReply",
+            Self::InstallMeta(_) => "InstallMeta",
+            Self::NotMember(_) => "NotMember",
         }
     }
 }

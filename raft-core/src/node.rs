@@ -14,12 +14,14 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use bytes::Bytes;
 
 use crate::{
-    config::Configuration,
+    admission::{Capacity, Deferred},
+    config::{Configuration, change::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, ReadError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     log::{Entries, Log},
     message::{AppendResult, Envelope, Message},
     note::Note,
+    operations::Operations,
     options::Options,
     output::{Outcome, Output},
     peer::Peer,
@@ -27,6 +29,8 @@ use crate::{
     replication::follower::{Answer, is_position, judge_append},
     rng::Jitter,
     role::RoleState,
+    settings::Settings,
+    snapshot::Snapshots,
     storage::{
         Boot, HardState,
         fetch::Fetch,
@@ -34,7 +38,9 @@ use crate::{
         recover::{BootError, NUMBER_MAX, judge_boot},
     },
     ticket::{EndedRange, Tickets},
-    types::{BootId, Incarnation, Instant, LogIndex, NodeId, ReadTicket, Term, Ticket},
+    types::{
+        BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, ReadTicket, Term, Ticket,
+    },
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -42,7 +48,13 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     pub(crate) options: Options,
+    /// The configuration in force: the newest of the log.
     pub(crate) configuration: Configuration,
+    /// What this node is in it.
+    pub(crate) own_seat: Seat,
+    pub(crate) marks: Marks,
+    /// The group's settings, as committed here.
+    pub(crate) settings: Settings,
     pub(crate) hard: HardState,
     pub(crate) boot_id: BootId,
     pub(crate) booted_at: Instant,
@@ -75,8 +87,15 @@ pub struct Node {
     pub(crate) fetches: u64,
     /// Stamp of the last entry, or the highest ever seen if that entry left memory.
     pub(crate) last_stamp: u64,
-    /// All other voters, ascending.
+    /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) deferred: Deferred,
+    pub(crate) operations: Operations,
+    pub(crate) changes: Changes,
+    pub(crate) capacity: Capacity,
+    /// The disk lost what it had acknowledged.
+    pub(crate) quarantined: bool,
     pub(crate) reads: ReadQueue,
     pub(crate) tickets: Tickets,
     /// Ranges of proposals that ended and are not yet reported.
@@ -88,7 +107,8 @@ pub struct Node {
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
     pub(crate) accepted: Accepted,
-    pub(crate) rejections: [u64; Rejected::COUNT],
+    /// Counts by reason; empty until the first refusal.
+    pub(crate) rejections: Vec<u64>,
     pub(crate) clock_regressions: u64,
 }
 
@@ -107,22 +127,37 @@ impl Node {
             seed,
             hard_state: hard,
             configuration,
+            snapshot,
+            marks,
+            first,
             last,
             terms,
             applied,
             last_stamp,
-            ..
         } = boot;
-        let peers =
-            configuration.voters().iter().filter(|id| **id != hard.node).map(|id| Peer::new(*id));
+        let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
+        let (base, base_index) = match &snapshot {
+            Some(meta) => (meta.configuration.clone(), meta.configuration_index),
+            None => (configuration, LogIndex::ZERO),
+        };
+        let start = snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
         let mut node = Self {
-            peers: peers.collect(),
+            peers: Vec::new(),
+            own_seat: Seat::default(),
+            marks: Marks::new(base_index, base.clone()),
+            settings,
+            snapshots: Snapshots { newest: snapshot, ..Snapshots::default() },
+            deferred: Deferred::default(),
+            operations: Operations::default(),
+            changes: Changes::default(),
+            capacity: Capacity::All,
+            quarantined: false,
             lane: PersistLane::recovered(&hard, boot_id, last),
-            log: Log::recovered(terms, last),
+            log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
             announced: (crate::types::Role::Follower, hard.term),
             options,
-            configuration,
+            configuration: base,
             hard,
             boot_id,
             booted_at: now,
@@ -136,7 +171,7 @@ impl Node {
             jitter: Jitter::new(seed),
             verified: LogIndex::ZERO,
             answer: Answer::default(),
-            commit: applied,
+            commit: applied.max(start.index),
             handed: applied,
             applied,
             applying: VecDeque::new(),
@@ -154,9 +189,15 @@ impl Node {
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
-            rejections: [0; Rejected::COUNT],
+            rejections: Vec::new(),
             clock_regressions: 0,
         };
+        node.options.adopt(&settings);
+        node.sync_peers();
+        for (position, mark) in &marks {
+            node.mark_appended(*position, mark);
+        }
+        node.marks.announced_as_recovered();
         node.restart_election_timer();
         if !node.peers.is_empty() {
             // Campaigning is a vote for oneself: the promise binds that one too.
@@ -181,6 +222,7 @@ impl Node {
         match result {
             Ok(()) => Ok(self.accepted),
             Err(rejected) => {
+                self.rejections.resize(Rejected::COUNT, 0);
                 if let Some(count) = self.rejections.get_mut(rejected as usize) {
                     *count = count.saturating_add(1);
                 }
@@ -208,6 +250,31 @@ impl Node {
             Input::EntriesRead { id, entries } => self.on_entries_read(id, entries)?,
             Input::EntriesReadFailed { id, failure } => self.on_entries_failed(id, failure)?,
             Input::StepDown => self.on_step_down()?,
+            Input::ProposeWith(proposal) => self.on_propose_with(*proposal)?,
+            Input::ReadWith(request) => self.on_read_with(request)?,
+            Input::ChangeConfig(change) => self.on_change_config(change)?,
+            Input::TransferLeader(request) => self.on_transfer(request)?,
+            Input::CancelTransfer => self.on_cancel_transfer()?,
+            Input::Campaign { min_term } => self.on_campaign(min_term)?,
+            Input::ForgetLeader => self.on_forget_leader()?,
+            Input::SetEligibility { priority, can_lead } => {
+                self.on_set_eligibility(priority, can_lead)?;
+            }
+            Input::Bootstrap(bootstrap) => self.on_bootstrap(*bootstrap)?,
+            Input::SnapshotTaken(taken) => self.on_snapshot_taken(taken)?,
+            Input::SnapshotFailed(id) => self.on_snapshot_failed(id)?,
+            Input::SnapshotSent(id) => self.on_snapshot_sent(id)?,
+            Input::SnapshotSendFailed { id, failure } => {
+                self.on_snapshot_send_failed(id, failure)?;
+            }
+            Input::SnapshotReceived(received) => self.on_snapshot_received(*received)?,
+            Input::Unreachable(peer) => self.on_unreachable(peer)?,
+            Input::Capacity(capacity) => self.on_capacity(capacity),
+            Input::ApplyFailed(index) => self.on_apply_failed(index)?,
+            Input::Disable(reason) => self.on_disable(reason)?,
+            Input::Enable => self.on_enable()?,
+            Input::UnsafeRecover(plan) => self.on_unsafe_recover(*plan)?,
+            Input::AcceptRecovery(epoch) => self.on_accept_recovery(epoch)?,
             Input::Shutdown => self.halt(HaltReason::Shutdown),
         }
         self.unsettled = true;
@@ -267,6 +334,7 @@ impl Node {
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
         self.judge_envelope(&envelope)?;
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
+        self.admit_stranger(from);
         self.on_message(from, term, message)?;
         if let Some(peer) = self.peer_mut(from) {
             peer.incarnation = from_incarnation;
@@ -316,6 +384,22 @@ impl Node {
             Message::VoteReply(reply) => self.on_vote_reply(from, reply),
             Message::AppendEntries(append) => self.on_append_entries(from, append),
             Message::AppendReply(reply) => self.on_append_reply(from, reply),
+            Message::TimeoutNow(_)
+            | Message::TransferRefused(_)
+            | Message::ReadIndex(_)
+            | Message::ReadIndexReply(_)
+            | Message::InstallMeta(_)
+            | Message::NotMember(_)
+                if stale =>
+            {
+                Err(Rejected::Stale)
+            }
+            Message::TimeoutNow(ask) => self.on_timeout_now(from, ask),
+            Message::TransferRefused(answer) => self.on_transfer_refused(from, answer),
+            Message::ReadIndex(ask) => self.on_read_index(from, ask),
+            Message::ReadIndexReply(reply) => self.on_read_index_reply(from, reply),
+            Message::InstallMeta(install) => self.on_install_meta(from, install),
+            Message::NotMember(told) => self.on_not_member(from, told),
             Message::PreVote(_) => Ok(()),
         };
         // Taking over the term was a change, whatever became of the rest.
@@ -337,8 +421,13 @@ impl Node {
         if envelope.to != hard.node {
             return Err(Rejected::NotForUs);
         }
-        let Some(peer) = self.peer(envelope.from) else { return Err(Rejected::UnknownSender) };
-        let known = peer.incarnation;
+        let known = match self.peer(envelope.from) {
+            Some(peer) => peer.incarnation,
+            None if envelope.from != hard.node && envelope.message.may_come_from_strangers() => {
+                Incarnation(0)
+            }
+            None => return Err(Rejected::UnknownSender),
+        };
         let unknown = Incarnation(0);
         if envelope.from_incarnation == unknown
             || known != unknown && known != envelope.from_incarnation
@@ -455,9 +544,22 @@ fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
             AppendResult::Refused { previous, hint } => {
                 is_position(hint) && hint.index <= previous && hint.term <= term
             }
-            AppendResult::Matched { .. } | AppendResult::StaleTerm => true,
+            AppendResult::Matched { .. } | AppendResult::NeedSnapshot | AppendResult::StaleTerm => {
+                true
+            }
         },
-        Message::PreVoteReply(_) | Message::VoteReply(_) => true,
+        Message::TimeoutNow(ask) => {
+            ask.transfer > 0 && is_position(ask.last) && ask.last.term <= term
+        }
+        Message::InstallMeta(install) => {
+            is_position(install.meta.position) && install.meta.position.term <= term
+        }
+        Message::NotMember(told) => told.configuration_index <= told.commit,
+        Message::PreVoteReply(_)
+        | Message::VoteReply(_)
+        | Message::TransferRefused(_)
+        | Message::ReadIndex(_)
+        | Message::ReadIndexReply(_) => true,
     };
     if sound { Ok(()) } else { Err(Rejected::Malformed) }
 }

@@ -9,6 +9,8 @@
 
 use core::fmt;
 
+use crate::settings::Settings;
+
 const MILLISECOND: u64 = 1_000_000;
 
 /// Tunables of one node. Build with [`Options::default`] and change fields.
@@ -65,6 +67,67 @@ pub struct Options {
     pub term_runs_max: u32,
     /// Report the reasons of decisions as `Note` outputs. Default off.
     pub notes: bool,
+    /// Serve reads by lease where asked for (thesis §6.4.1). Default off: it trusts clocks.
+    pub lease: bool,
+    /// Bound on each clock's rate error in millionths, for leases. Default 1,000 (0.1 %), ten
+    /// times what a quartz drifts.
+    pub clock_error_ppm: u32,
+    /// Send a witness an entry only after a data voter other than the leader acknowledged it.
+    /// Default off: with it, two data voters and a witness cannot write while one of the two is
+    /// down.
+    pub witness_after_data_copy: bool,
+    /// Most entries committed and not applied before proposals are refused. Default 65,536.
+    pub apply_queue_entries_max: u64,
+    /// Most payload bytes of such entries. Default 64 MiB.
+    pub apply_queue_bytes_max: u64,
+    /// The caller's number for what its machine is; a snapshot of another is refused. Default 0.
+    pub machine_id: u64,
+    /// Election priority from 0 to 10: timeouts are stretched by `10 / priority`; 0 never
+    /// campaigns. Default 10.
+    pub priority: u8,
+    /// Whether this node may lead; changeable at run time. Default on.
+    pub can_lead: bool,
+    /// Keep proposals that arrive during an own candidacy until it is decided. Default off.
+    pub buffer_while_candidate: bool,
+    /// Most proposals waiting to be appended: of low priority, or buffered. Default 250.
+    pub deferred_max: u32,
+    /// Most payload bytes of those. Default 4 MiB.
+    pub deferred_bytes_max: u64,
+    /// How long low-priority proposals gather before they are appended; 0 appends them at the
+    /// next settle. Default 0.
+    pub batch_delay_ns: u64,
+    /// As many low-priority proposals are appended without waiting any longer. Default 64.
+    pub batch_max: u32,
+    /// Take a snapshot when this many entries were applied since the last; 0 leaves it to
+    /// `snapshot_growth`. Default 100,000.
+    pub snapshot_entries: u64,
+    /// Take a snapshot when the log's payload bytes above the last one exceed its size times this;
+    /// 0 leaves it to `snapshot_entries`. Default 0.
+    pub snapshot_growth: u32,
+    /// Entries kept below the newest snapshot, so that a peer slightly behind needs no snapshot.
+    /// Default 1,000.
+    pub snapshot_keep_entries: u64,
+    /// Entries kept for peers that are further behind, at most. Default 100,000.
+    pub retained_entries_max: u64,
+    /// How long to wait after a failed snapshot, or after a peer refused one. Default 1 s.
+    pub snapshot_retry_ns: u64,
+    /// Snapshots on their way to peers at once. Default 2.
+    pub snapshot_sends_max: u32,
+    /// How long a transfer of leadership may take. Default 300 ms: an election timeout.
+    pub transfer_timeout_ns: u64,
+    /// How many entries a peer may lack, in match and in apply, to count as ready for promotion or
+    /// transfer. Default 5,000.
+    pub ready_lag_max: u64,
+    /// Without an answer for this long a peer is probed, at growing distances. Default 300 ms:
+    /// twice the shortest election timeout.
+    pub request_timeout_ns: u64,
+    /// Status says `lagging` above this many committed and unapplied entries. Default 5,000.
+    pub lagging_entries: u64,
+    /// Status says `stale` after this long without a leader. Default 30 s.
+    pub stale_ns: u64,
+    /// The newest protocol level this node speaks, for upgrades one node at a time: an entry kind
+    /// of a later level stops it. Default [`Options::LEVEL_MAX`].
+    pub level: u8,
 }
 
 impl Default for Options {
@@ -92,6 +155,31 @@ impl Default for Options {
             commit_notice_ns: 5 * MILLISECOND,
             term_runs_max: 65_536,
             notes: false,
+            lease: false,
+            clock_error_ppm: 1_000,
+            witness_after_data_copy: false,
+            apply_queue_entries_max: 65_536,
+            apply_queue_bytes_max: 64 << 20,
+            machine_id: 0,
+            priority: 10,
+            can_lead: true,
+            buffer_while_candidate: false,
+            deferred_max: 250,
+            deferred_bytes_max: 4 << 20,
+            batch_delay_ns: 0,
+            batch_max: 64,
+            snapshot_entries: 100_000,
+            snapshot_growth: 0,
+            snapshot_keep_entries: 1_000,
+            retained_entries_max: 100_000,
+            snapshot_retry_ns: 1_000 * MILLISECOND,
+            snapshot_sends_max: 2,
+            transfer_timeout_ns: 300 * MILLISECOND,
+            ready_lag_max: 5_000,
+            request_timeout_ns: 300 * MILLISECOND,
+            lagging_entries: 5_000,
+            stale_ns: 30_000 * MILLISECOND,
+            level: Self::LEVEL_MAX,
         }
     }
 }
@@ -113,6 +201,14 @@ pub enum OptionsError {
     EntryAboveTail,
     /// `append_entries_max` must be at most `tail_entries_max`.
     AppendAboveTail,
+    /// `priority` must be at most 10.
+    Priority,
+    /// `clock_error_ppm` must be below 500,000: beyond that no lease is left.
+    ClockError,
+    /// A lease needs `check_quorum`: without it nobody promises anything.
+    LeaseWithoutCheckQuorum,
+    /// `level` is above [`Options::LEVEL_MAX`].
+    Level,
 }
 
 impl fmt::Display for OptionsError {
@@ -128,6 +224,10 @@ impl fmt::Display for OptionsError {
             Self::AppendAboveTail => {
                 f.write_str("append_entries_max must be at most tail_entries_max")
             }
+            Self::Priority => f.write_str("priority must be at most 10"),
+            Self::ClockError => f.write_str("clock_error_ppm must be below 500,000"),
+            Self::LeaseWithoutCheckQuorum => f.write_str("a lease needs check_quorum"),
+            Self::Level => write!(f, "level must be at most {}", Options::LEVEL_MAX),
         }
     }
 }
@@ -135,6 +235,39 @@ impl fmt::Display for OptionsError {
 impl core::error::Error for OptionsError {}
 
 impl Options {
+    /// The newest protocol level this version speaks.
+    pub const LEVEL_MAX: u8 = 1;
+
+    /// The replicated part, as a group is born with it.
+    #[must_use]
+    pub const fn settings(&self) -> Settings {
+        Settings {
+            version: 0,
+            election_min_ns: self.election_min_ns,
+            election_max_ns: self.election_max_ns,
+            heartbeat_ns: self.heartbeat_ns,
+            check_quorum_ns: self.check_quorum_ns,
+            lease: self.lease,
+            clock_error_ppm: self.clock_error_ppm,
+            witness_after_data_copy: self.witness_after_data_copy,
+            apply_queue_entries_max: self.apply_queue_entries_max,
+            apply_queue_bytes_max: self.apply_queue_bytes_max,
+        }
+    }
+
+    /// Takes over the group's settings.
+    pub(crate) const fn adopt(&mut self, settings: &Settings) {
+        self.election_min_ns = settings.election_min_ns;
+        self.election_max_ns = settings.election_max_ns;
+        self.heartbeat_ns = settings.heartbeat_ns;
+        self.check_quorum_ns = settings.check_quorum_ns;
+        self.lease = settings.lease;
+        self.clock_error_ppm = settings.clock_error_ppm;
+        self.witness_after_data_copy = settings.witness_after_data_copy;
+        self.apply_queue_entries_max = settings.apply_queue_entries_max;
+        self.apply_queue_bytes_max = settings.apply_queue_bytes_max;
+    }
+
     /// Checks every relation.
     ///
     /// # Errors
@@ -154,6 +287,15 @@ impl Options {
             ("proposals_max", self.proposals_max),
             ("reads_max", u64::from(self.reads_max)),
             ("term_runs_max", u64::from(self.term_runs_max)),
+            ("apply_queue_entries_max", self.apply_queue_entries_max),
+            ("apply_queue_bytes_max", self.apply_queue_bytes_max),
+            ("deferred_max", u64::from(self.deferred_max)),
+            ("deferred_bytes_max", self.deferred_bytes_max),
+            ("batch_max", u64::from(self.batch_max)),
+            ("snapshot_retry_ns", self.snapshot_retry_ns),
+            ("snapshot_sends_max", u64::from(self.snapshot_sends_max)),
+            ("transfer_timeout_ns", self.transfer_timeout_ns),
+            ("request_timeout_ns", self.request_timeout_ns),
         ];
         if let Some((name, _)) = limits.iter().find(|(_, value)| *value == 0) {
             return Err(OptionsError::Zero(name));
@@ -172,6 +314,18 @@ impl Options {
         }
         if self.append_entries_max > self.tail_entries_max {
             return Err(OptionsError::AppendAboveTail);
+        }
+        if self.priority > 10 {
+            return Err(OptionsError::Priority);
+        }
+        if self.clock_error_ppm >= 500_000 {
+            return Err(OptionsError::ClockError);
+        }
+        if self.lease && !self.check_quorum {
+            return Err(OptionsError::LeaseWithoutCheckQuorum);
+        }
+        if self.level > Self::LEVEL_MAX {
+            return Err(OptionsError::Level);
         }
         Ok(())
     }
@@ -196,5 +350,10 @@ mod tests {
         assert_eq!(broken(|o| o.reads_max = 0), OptionsError::Zero("reads_max"));
         assert_eq!(broken(|o| o.entry_bytes_max = u64::MAX), OptionsError::EntryAboveTail);
         assert_eq!(broken(|o| o.append_entries_max = u64::MAX), OptionsError::AppendAboveTail);
+        assert_eq!(broken(|o| o.priority = 11), OptionsError::Priority);
+        assert_eq!(broken(|o| o.clock_error_ppm = 500_000), OptionsError::ClockError);
+        let lease = |o: &mut Options| (o.lease, o.check_quorum) = (true, false);
+        assert_eq!(broken(lease), OptionsError::LeaseWithoutCheckQuorum);
+        assert_eq!(broken(|o| o.level = Options::LEVEL_MAX + 1), OptionsError::Level);
     }
 }

@@ -11,16 +11,21 @@
 use alloc::boxed::Box;
 
 use crate::{
-    error::{HaltReason, ReadFailure, UnknownReason},
+    admission::DeferredRefusal,
+    config::Configuration,
+    error::{HaltReason, OperationFailure, ReadFailure, UnknownReason},
     log::Entries,
     message::Envelope,
     note::Note,
+    snapshot::{SnapshotId, meta::SnapshotMeta},
     storage::{
         HardState,
         fetch::{FetchId, FetchPurpose},
         persist::PersistAck,
     },
-    types::{LogIndex, ReadTicket, Role, Term, Ticket},
+    types::{
+        Incarnation, LogIndex, NodeId, OperationTicket, ReadTicket, Role, StageId, Term, Ticket,
+    },
 };
 
 /// One piece of work.
@@ -67,6 +72,43 @@ pub enum Output {
         /// How they end.
         outcome: Outcome,
     },
+    /// A deferred proposal was appended: from now on it has this ticket.
+    Admitted {
+        /// What `propose` gave.
+        deferred: Ticket,
+        /// What `Apply` or `Outcome` will name.
+        ticket: Ticket,
+        /// Where it stands in the log.
+        index: LogIndex,
+    },
+    /// A change or transfer has ended.
+    OperationEnded {
+        /// Which.
+        ticket: OperationTicket,
+        /// Its index (of the final configuration, the settings, the skip; for a transfer the
+        /// new leader's opening entry, or 0), or why not.
+        result: Result<LogIndex, OperationFailure>,
+    },
+    /// Lane A. Capture the machine as it stands, which is exactly at `meta.index()`; write it in
+    /// the background, make it durable, then `SnapshotTaken`.
+    TakeSnapshot {
+        /// Comes back with the result.
+        id: SnapshotId,
+        /// What it stands for; digest and size are the driver's to fill in.
+        meta: Box<SnapshotMeta>,
+    },
+    /// Send the snapshot `meta` to a peer, by whatever transport; then `SnapshotSent` or
+    /// `SnapshotSendFailed`.
+    SendSnapshot(Box<SendSnapshot>),
+    /// Lane A. Replace the machine by the snapshot that was published; then `Applied` of its
+    /// index.
+    InstallSnapshot(Box<SnapshotMeta>),
+    /// The staged snapshot is not wanted; throw it away.
+    DiscardSnapshot(StageId),
+    /// Nothing at or below this index is needed any more; drop it from the log when convenient.
+    CompactTo(LogIndex),
+    /// Another configuration is in force, or the one in force became committed.
+    ConfigChanged(Box<ConfigChanged>),
     /// Read entries of the durable log; then `EntriesRead` or `EntriesReadFailed`.
     ReadEntries(ReadEntries),
     /// Fail-stop: this boot is over. Nothing is sent or persisted after it.
@@ -92,9 +134,56 @@ pub struct Persist {
 pub(crate) struct PersistExtra {
     pub(crate) hard_state: Option<HardState>,
     pub(crate) truncate_from: Option<LogIndex>,
+    pub(crate) snapshot: Option<PublishSnapshot>,
+}
+
+/// The part of a write that publishes a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PublishSnapshot {
+    /// Which staged snapshot; `None` if there is no data to it.
+    pub stage: Option<StageId>,
+    /// What it stands for.
+    pub meta: SnapshotMeta,
+    /// Whether the log above `meta.index()` stays; else the log is emptied and goes on there.
+    pub keep_log: bool,
+}
+
+/// A snapshot to be sent to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SendSnapshot {
+    /// Comes back with the result.
+    pub id: SnapshotId,
+    /// To whom.
+    pub to: NodeId,
+    /// The life of its disk, as far as known.
+    pub to_incarnation: Incarnation,
+    /// The term it is sent in; the receiver reports it with `SnapshotReceived`.
+    pub term: Term,
+    /// Which snapshot: the newest this node has.
+    pub meta: SnapshotMeta,
+}
+
+/// What is in force now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ConfigChanged {
+    /// The configuration.
+    pub configuration: Configuration,
+    /// The index of its entry.
+    pub index: LogIndex,
+    /// Whether it is committed.
+    pub committed: bool,
 }
 
 impl Persist {
+    /// The snapshot to publish with this write: before the log's part of it.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&PublishSnapshot> {
+        self.extra.as_ref()?.snapshot.as_ref()
+    }
+
     /// The new hard state, if it changed.
     #[must_use]
     pub fn hard_state(&self) -> Option<&HardState> {
@@ -144,6 +233,8 @@ pub enum Outcome {
     Superseded,
     /// It may have taken effect or may still.
     Unknown(UnknownReason),
+    /// It was never appended and never will be.
+    Refused(DeferredRefusal),
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@
 //! **Not here.** Filling and releasing (`election/`, `replication/`).
 
 use crate::{
+    config::quorum::Seat,
     message::PreVoteReply,
     replication::progress::Progress,
-    types::{Incarnation, NodeId},
+    types::{Incarnation, Instant, LogIndex, NodeId},
 };
 
 /// Answers owed to a peer in the current term.
@@ -23,11 +24,13 @@ pub(crate) struct Owed {
     pub(crate) stale_append: bool,
 }
 
-/// Another voter.
+/// Another server: a member, or a stranger that spoke to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
+    /// What it is in the configuration in force; nothing for a stranger that was heard.
+    pub(crate) seat: Seat,
     /// The life of its disk, learnt from its first message.
     pub(crate) incarnation: Incarnation,
     pub(crate) owed: Owed,
@@ -37,17 +40,29 @@ pub(crate) struct Peer {
     pub(crate) granted: Option<bool>,
     /// While leading.
     pub(crate) progress: Progress,
+    /// The promise it last stated, and when the newest round it answered began.
+    pub(crate) promise_ns: u64,
+    pub(crate) promised_at: Option<Instant>,
+    /// Highest index its machine has applied, as it last said.
+    pub(crate) applied: LogIndex,
+    /// When its last answer of this reign came.
+    pub(crate) heard_at: Option<Instant>,
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId) -> Self {
+    pub(crate) fn new(id: NodeId, seat: Seat) -> Self {
         Self {
             id,
+            seat,
             incarnation: Incarnation(0),
             owed: Owed::default(),
             request_due: false,
             granted: None,
             progress: Progress::default(),
+            promise_ns: 0,
+            promised_at: None,
+            applied: LogIndex::ZERO,
+            heard_at: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     input::Changed,
     log::{Entry, EntryKind},
     replication::{progress::Progress, stamp::LedClock},
+    transfer::Transfer,
     types::{Instant, LogIndex, NodeId, Role, Term},
 };
 
@@ -51,6 +52,12 @@ pub(crate) struct Leader {
     pub(crate) notice_at: Option<Instant>,
     /// The notice is due at the next settle.
     pub(crate) notice_due: bool,
+    pub(crate) transfer: Option<Box<Transfer>>,
+    /// Transfers begun in this reign.
+    pub(crate) transfers: u64,
+    /// A `TimeoutNow` may still be under way: to whom, of which transfer, and the first round sent
+    /// to that peer that names the transfer void (0 while none was).
+    pub(crate) void_transfer: Option<(NodeId, u64, u64)>,
     pub(crate) clock: LedClock,
 }
 
@@ -92,6 +99,9 @@ impl Node {
         if was == Role::Leader {
             self.reads.fail_all(ReadFailure::LeadershipLost);
             self.tickets.close(self.now.plus(self.options.pending_after_loss_ns));
+            self.transfer_reign_ends();
+            self.change_reign_ends();
+            self.snapshot_reign_ends();
         }
         if was != Role::Follower {
             self.role = RoleState::Follower;
@@ -141,7 +151,7 @@ impl Node {
     fn ask_everybody(&mut self) {
         for peer in &mut self.peers {
             peer.granted = None;
-            peer.request_due = true;
+            peer.request_due = peer.seat.is_voter();
         }
         self.retry_at = self.now.plus(self.options.heartbeat_ns);
     }
@@ -158,6 +168,8 @@ impl Node {
         for peer in &mut self.peers {
             peer.progress = Progress::start(last);
             peer.request_due = false;
+            peer.promised_at = None;
+            peer.heard_at = None;
         }
         let opening = last.next();
         self.role = RoleState::Leader(Box::new(Leader {
@@ -169,6 +181,9 @@ impl Node {
             heartbeat_at: self.now.plus(self.options.heartbeat_ns),
             notice_at: None,
             notice_due: false,
+            transfer: None,
+            transfers: 0,
+            void_transfer: None,
             clock: LedClock::start(self.last_stamp, self.now),
         }));
         self.leader = Some(self.hard.node);

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 
 use crate::{
     Node,
+    admission::DeferredRefusal,
     error::HaltReason,
     error::{ReadFailure, UnknownReason},
     output::{Outcome, Output, Persist, PersistExtra},
@@ -23,8 +24,11 @@ impl Node {
             self.settle_halt(reason);
             return;
         }
+        self.settle_changes();
+        self.settle_deferred();
         self.log.seal();
         self.announce_role();
+        self.announce_configuration();
         self.begin_read_round();
         self.make_persist();
         if self.lane.durable_hard().term == self.hard.term {
@@ -34,9 +38,14 @@ impl Node {
             self.send_stale_replies();
             self.send_appends();
             self.send_append_reply();
+            self.send_transfer();
+            self.send_read_index();
+            self.send_not_member();
         }
+        self.settle_snapshots();
         self.hand_out_apply();
         self.report_ended();
+        self.report_operations();
         self.release_reads();
         self.log.evict(
             self.lane.durable(),
@@ -72,7 +81,7 @@ impl Node {
         assert_eq!(entries.len(), last.since(from), "what is not durable is in the tail");
         let hard_state = with_hard.then(|| self.hard.clone());
         let extra = (with_hard || truncate_from.is_some())
-            .then(|| Box::new(PersistExtra { hard_state, truncate_from }));
+            .then(|| Box::new(PersistExtra { hard_state, truncate_from, snapshot: None }));
         self.outbox.push_back(Output::Persist(Persist { ack, entries, extra }));
     }
 
@@ -93,7 +102,11 @@ impl Node {
         };
         let ended = &mut self.ended;
         self.tickets.end_all(|range| ended.push((range, Outcome::Unknown(why))));
+        self.refuse_deferred(DeferredRefusal::Halted);
+        self.transfer_reign_ends();
+        self.change_reign_ends();
         self.report_ended();
+        self.report_operations();
         self.reads.fail_all(read);
         self.release_failed_reads();
         self.outbox.push_back(Output::Halted(reason));

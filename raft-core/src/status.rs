@@ -120,7 +120,7 @@ impl Node {
     /// Everything worth seeing.
     #[must_use]
     pub fn status(&self) -> Status {
-        let rejections = Rejected::ALL.iter().copied().zip(self.rejections);
+        let rejections = Rejected::ALL.iter().copied().zip(self.rejections.iter().copied());
         Status {
             node: self.hard.node,
             role: self.role(),

@@ -46,6 +46,12 @@ impl Node {
         };
         earlier(&mut at, self.apply_fetch.deadline());
         earlier(&mut at, self.tickets.deadline());
+        earlier(&mut at, self.transfer_deadline());
+        earlier(&mut at, self.change_deadline());
+        earlier(&mut at, self.snapshot_deadline());
+        earlier(&mut at, self.deferred_deadline());
+        earlier(&mut at, self.reads_deadline());
+        earlier(&mut at, self.progress_deadline());
         Some(at)
     }
 
@@ -65,6 +71,12 @@ impl Node {
         for peer in &mut self.peers {
             peer.progress.fetch.on_time(now, patience);
         }
+        self.on_transfer_tick();
+        self.on_change_tick();
+        self.on_snapshot_tick();
+        self.on_deferred_tick();
+        self.on_reads_tick();
+        self.on_progress_tick();
         match self.role() {
             Role::Leader => self.on_leader_tick(),
             Role::Follower => {

@@ -67,6 +67,16 @@ id! {
     ReadTicket, "r"
 }
 
+id! {
+    /// Names one accepted configuration change, transfer, settings change or skip; ends exactly
+    /// once, with `OperationEnded`.
+    OperationTicket, "o"
+}
+id! {
+    /// A received snapshot that the driver keeps in its staging area; the driver's own number.
+    StageId, "s"
+}
+
 impl Term {
     /// The term in which nobody has campaigned yet.
     pub const ZERO: Self = Self(0);
@@ -195,6 +205,62 @@ impl fmt::Display for Role {
             Self::PreCandidate => "PreCandidate",
             Self::Candidate => "Candidate",
             Self::Leader => "Leader",
+        })
+    }
+}
+
+/// What a server is to its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Membership {
+    /// No configuration is known here: an empty disk that waits for a bootstrap or a leader.
+    #[default]
+    Blank,
+    /// Receives the log and does not count.
+    Learner,
+    /// Counts in elections and commits.
+    Voter,
+    /// Votes and acknowledges, holds no data, never leads.
+    Witness,
+    /// Knows that it was a member and is none any more.
+    Removed,
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blank => "Blank",
+            Self::Learner => "Learner",
+            Self::Voter => "Voter",
+            Self::Witness => "Witness",
+            Self::Removed => "Removed",
+        })
+    }
+}
+
+/// Whether a server takes part at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Lifecycle {
+    /// It does.
+    #[default]
+    Running,
+    /// Its disk lost what it had acknowledged: no votes, no acknowledgements, no campaign, until it
+    /// is added again as a new incarnation.
+    Quarantined,
+    /// By an operator or unsupported data; durable.
+    Disabled,
+    /// Fail-stop, this boot only.
+    Halted,
+}
+
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "Running",
+            Self::Quarantined => "Quarantined",
+            Self::Disabled => "Disabled",
+            Self::Halted => "Halted",
         })
     }
 }

@@ -18,6 +18,10 @@ use crate::{
 impl Node {
     /// The election timer ran out.
     pub(crate) fn on_election_timeout(&mut self) {
+        if !self.may_campaign() {
+            self.restart_election_timer();
+            return;
+        }
         if self.options.pre_vote {
             self.become_pre_candidate();
         } else {
@@ -34,7 +38,7 @@ impl Node {
     /// Repeats the request to everybody who has not answered (thesis §3.3).
     pub(crate) fn ask_again(&mut self) {
         for peer in &mut self.peers {
-            peer.request_due |= peer.granted.is_none();
+            peer.request_due |= peer.granted.is_none() && peer.seat.is_voter();
         }
         self.retry_at = self.now.plus(self.options.heartbeat_ns);
     }
@@ -56,7 +60,7 @@ impl Node {
                 if !backed {
                     return;
                 }
-                Message::RequestVote(RequestVote { last })
+                Message::RequestVote(RequestVote { last, authorised_by: None })
             }
             RoleState::Follower | RoleState::Leader(_) => return,
         };

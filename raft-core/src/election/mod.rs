@@ -9,6 +9,8 @@
 
 pub(crate) mod campaign;
 pub(crate) mod check_quorum;
+pub(crate) mod eligibility;
 pub(crate) mod pre_vote;
+pub(crate) mod request;
 pub(crate) mod tally;
 pub(crate) mod vote;

@@ -46,19 +46,15 @@ impl Node {
     }
 
     pub(crate) fn tally_pre_votes(&mut self) {
-        let own = self.hard.node;
-        if self.configuration.is_quorum(|node| node == own || self.granted_by(node)) {
+        if self.is_quorum(true, |peer| peer.granted == Some(true)) {
             self.become_candidate();
             self.tally_votes();
         }
     }
 
     pub(crate) fn tally_votes(&mut self) {
-        let own = self.hard.node;
         let own_counts = self.own_vote_durable();
-        let won = self
-            .configuration
-            .is_quorum(|node| if node == own { own_counts } else { self.granted_by(node) });
+        let won = self.is_quorum(own_counts, |peer| peer.granted == Some(true));
         // The rest of a quorum never elects without our own durable vote: what we would claim as
         // leader must survive our crash.
         if won && own_counts && self.role() == Role::Candidate {
@@ -69,9 +65,5 @@ impl Node {
     pub(crate) fn own_vote_durable(&self) -> bool {
         let durable = self.lane.durable_hard();
         durable.term == self.hard.term && durable.vote == Some(self.hard.node)
-    }
-
-    fn granted_by(&self, node: NodeId) -> bool {
-        self.peer(node).is_some_and(|peer| peer.granted == Some(true))
     }
 }

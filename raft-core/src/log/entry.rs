@@ -27,11 +27,41 @@ impl EntryKind {
     pub const NOOP: Self = Self(0);
     /// A command for the state machine; the payload is the caller's.
     pub const COMMAND: Self = Self(1);
+    /// A configuration ([`crate::Configuration::encode`]); in force from append.
+    pub const CONFIGURATION: Self = Self(2);
+    /// Settings ([`crate::Settings::encode`]); in force from commit.
+    pub const SETTINGS: Self = Self(3);
+    /// A read through the log: evaluated where it was asked, nothing anywhere else.
+    pub const QUERY: Self = Self(4);
+    /// A decision to skip the effect of one earlier entry that no machine can apply. Since level 1.
+    pub const SKIP: Self = Self(5);
+    /// This bit on a kind says that the payload is left out and its digest stands in its place:
+    /// what a witness keeps of an entry.
+    pub const STUB: u8 = 0x80;
 
-    /// Whether this version knows what to do with the kind.
+    /// Whether a node of protocol level `level` knows what to do with the kind.
     #[must_use]
-    pub const fn is_known(self) -> bool {
-        self.0 <= Self::COMMAND.0
+    pub const fn is_known(self, level: u8) -> bool {
+        let newest = if level == 0 { Self::QUERY.0 } else { Self::SKIP.0 };
+        self.base().0 <= newest
+    }
+
+    /// The kind without the mark of a stub.
+    #[must_use]
+    pub const fn base(self) -> Self {
+        Self(self.0 & !Self::STUB)
+    }
+
+    /// Whether the payload is left out.
+    #[must_use]
+    pub const fn is_stub(self) -> bool {
+        self.0 & Self::STUB != 0
+    }
+
+    /// Whether the core itself acts on the entry: the driver must hand these back at boot.
+    #[must_use]
+    pub const fn is_mark(self) -> bool {
+        matches!(self, Self::CONFIGURATION | Self::SETTINGS | Self::SKIP)
     }
 }
 
@@ -40,6 +70,11 @@ impl fmt::Display for EntryKind {
         match *self {
             Self::NOOP => f.write_str("noop"),
             Self::COMMAND => f.write_str("command"),
+            Self::CONFIGURATION => f.write_str("configuration"),
+            Self::SETTINGS => f.write_str("settings"),
+            Self::QUERY => f.write_str("query"),
+            Self::SKIP => f.write_str("skip"),
+            stub if stub.is_stub() => write!(f, "stub-{}", stub.base()),
             Self(other) => write!(f, "kind-{other}"),
         }
     }

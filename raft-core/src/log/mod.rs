@@ -28,9 +28,35 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// A log whose entries are all durable and all on disk.
-    pub(crate) fn recovered(terms: alloc::vec::Vec<TermRun>, last: LogIndex) -> Self {
-        Self { terms: TermIndex::new(terms, last), tail: Tail::starting_after(last) }
+    /// A log whose entries are all durable and all on disk: `terms` from `first` to `last`, on a
+    /// snapshot at `snapshot` (0/0 without one).
+    pub(crate) fn recovered(
+        snapshot: LogPosition,
+        first: LogIndex,
+        mut terms: alloc::vec::Vec<TermRun>,
+        last: LogIndex,
+    ) -> Self {
+        let base = if first == LogIndex(1) {
+            LogPosition::ZERO
+        } else if first == snapshot.index.next() {
+            snapshot
+        } else {
+            // Entries were kept below the snapshot. The term before the first of them is not
+            // known, so that one only serves as the base.
+            let base = LogPosition::new(terms.first().map_or(Term::ZERO, |run| run.term), first);
+            let more = terms.get(1).map_or(last, |run| run.first.prev()) > first;
+            match terms.first_mut() {
+                Some(run) if more => run.first = first.next(),
+                _ => drop(terms.drain(..terms.len().min(1))),
+            }
+            base
+        };
+        Self { terms: TermIndex::new(base, terms, last), tail: Tail::starting_after(last) }
+    }
+
+    /// The position before the first known entry: 0/0, or where the log was compacted.
+    pub(crate) const fn base(&self) -> LogPosition {
+        self.terms.base()
     }
 
     pub(crate) fn last(&self) -> LogPosition {

@@ -25,14 +25,23 @@ pub struct TermRun {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct TermIndex {
+    /// The position before the first known entry: 0/0, or where the log was compacted. Its own
+    /// term is known, that of everything below is not.
+    base: LogPosition,
     runs: Vec<TermRun>,
     last: LogIndex,
 }
 
 impl TermIndex {
-    /// The index of a log that holds `runs` up to `last`; the caller has checked their order.
-    pub(crate) const fn new(runs: Vec<TermRun>, last: LogIndex) -> Self {
-        Self { runs, last }
+    /// The index of a log that stands on `base` and holds `runs` up to `last`; the caller has
+    /// checked their order.
+    pub(crate) const fn new(base: LogPosition, runs: Vec<TermRun>, last: LogIndex) -> Self {
+        Self { base, runs, last }
+    }
+
+    /// The position before the first known entry.
+    pub(crate) const fn base(&self) -> LogPosition {
+        self.base
     }
 
     pub(crate) const fn run_count(&self) -> usize {
@@ -40,19 +49,41 @@ impl TermIndex {
     }
 
     pub(crate) fn last(&self) -> LogPosition {
-        self.runs.last().map_or(LogPosition::ZERO, |run| LogPosition::new(run.term, self.last))
+        self.runs.last().map_or(self.base, |run| LogPosition::new(run.term, self.last))
     }
 
-    /// The term of `index`; 0 for index 0, `None` above the end.
+    /// The term of `index`; 0 for index 0 of a log that was never compacted, `None` above the end
+    /// and below the base (B-029, B-030: what is compacted matches nothing).
     pub(crate) fn term_at(&self, index: LogIndex) -> Option<Term> {
-        if index > self.last {
+        if index > self.last || index < self.base.index {
             return None;
         }
         match self.runs.last() {
             // Nearly every question is about the newest term.
             Some(run) if index >= run.first => Some(run.term),
-            _ => Some(self.position_of(index).map_or(Term::ZERO, |run| run.term)),
+            _ => Some(self.position_of(index).map_or(self.base.term, |run| run.term)),
         }
+    }
+
+    /// Forgets everything below `index`, which must be known; its own term stays known.
+    pub(crate) fn compact_to(&mut self, index: LogIndex) {
+        let Some(term) = self.term_at(index).filter(|_| index > self.base.index) else { return };
+        self.base = LogPosition::new(term, index);
+        let gone = self.runs.partition_point(|run| run.first <= index);
+        // The run that holds `index` goes on behind it, unless the next one begins there.
+        let next = index.next();
+        let ends = self.runs.get(gone).map_or(self.last, |run| run.first.prev());
+        self.runs.drain(..gone);
+        if ends >= next {
+            self.runs.insert(0, TermRun { first: next, term });
+        }
+    }
+
+    /// Forgets everything: the log is empty and stands on `base`.
+    pub(crate) fn reset_to(&mut self, base: LogPosition) {
+        self.runs.clear();
+        self.base = base;
+        self.last = base.index;
     }
 
     fn position_of(&self, index: LogIndex) -> Option<&TermRun> {
@@ -74,6 +105,7 @@ impl TermIndex {
         let keep = self.runs.partition_point(|run| run.first < from);
         self.runs.truncate(keep);
         self.last = self.last.min(from.prev());
+        assert!(self.last >= self.base.index, "nothing compacted is cut off");
     }
 
     /// The highest position whose index is at most `index` and whose term is at most `term`.
@@ -84,7 +116,9 @@ impl TermIndex {
         let index = index.min(self.last);
         let after = self.runs.partition_point(|run| run.first <= index && run.term <= term);
         let Some(run) = after.checked_sub(1).and_then(|at| self.runs.get(at)) else {
-            return LogPosition::ZERO;
+            let base = self.base;
+            let fits = base.index <= index && base.term <= term;
+            return if fits { base } else { LogPosition::ZERO };
         };
         let end = self.runs.get(after).map_or(self.last, |next| next.first.prev());
         LogPosition::new(run.term, index.min(end))
@@ -134,5 +168,31 @@ mod tests {
             let kept = &[1, 1, 1, 2, 2, 5, 5, 5, 9][..(cut as usize - 1).min(9)];
             assert_eq!(sut, index(kept), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_compacted_index_knows_its_base_and_nothing_below() {
+        let terms = [1, 1, 1, 2, 2, 5, 5, 5, 9];
+        for cut in 1..=9_u64 {
+            let mut sut = index(&terms);
+            sut.compact_to(LogIndex(cut));
+            for at in 0..=10_u64 {
+                let want = (at >= cut && at <= 9).then(|| Term(terms[at as usize - 1]));
+                assert_eq!(sut.term_at(LogIndex(at)), want, "cut {cut} at {at}");
+            }
+            assert_eq!(sut.last(), LogPosition::new(Term(9), LogIndex(9)));
+            sut.compact_to(LogIndex(cut));
+            sut.extend(Term(9), LogIndex(10));
+            assert_eq!(sut.term_at(LogIndex(10)), Some(Term(9)));
+            assert_eq!(sut.last_at_or_below(LogIndex(cut), Term(0)), LogPosition::ZERO);
+            let base = LogPosition::new(Term(terms[cut as usize - 1]), LogIndex(cut));
+            assert_eq!(sut.last_at_or_below(LogIndex(cut), Term(9)), base);
+        }
+        let mut sut = index(&terms);
+        sut.reset_to(LogPosition::new(Term(7), LogIndex(20)));
+        assert_eq!(sut.last(), LogPosition::new(Term(7), LogIndex(20)));
+        assert_eq!(sut.term_at(LogIndex(20)), Some(Term(7)));
+        assert_eq!(sut.term_at(LogIndex(9)), None);
+        assert_eq!(sut.run_count(), 0);
     }
 }

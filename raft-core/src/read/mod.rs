@@ -8,6 +8,12 @@
 //! **Upholds.** `inv:read-freshness`, `inv:linearizable`.
 //! **Not here.** Rounds themselves (`replication/heartbeat.rs`).
 
+pub(crate) mod follower;
+pub(crate) mod lease;
+pub(crate) mod level;
+
+pub use level::{ReadLevel, ReadRequest};
+
 use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{

@@ -20,16 +20,8 @@ impl Node {
         if self.role() != Role::Leader {
             return;
         }
-        let own = self.hard.node;
         let durable = self.lane.durable();
-        let reached = self.configuration.reached(|node| {
-            if node == own {
-                durable.0
-            } else {
-                self.peer(node).map_or(0, |peer| peer.progress.matched.0)
-            }
-        });
-        let reached = LogIndex(reached);
+        let reached = LogIndex(self.reached(durable.0, |peer| peer.progress.matched.0));
         if reached > self.commit && self.log.term_at(reached) == Some(self.hard.term) {
             self.set_commit(reached);
         }
@@ -39,10 +31,11 @@ impl Node {
     pub(crate) fn set_commit(&mut self, commit: LogIndex) {
         assert!(commit > self.commit, "commit only rises (inv:monotone)");
         assert!(commit <= self.log.last_index(), "only what exists is committed");
-        self.commit = commit;
+        let before = core::mem::replace(&mut self.commit, commit);
         if let RoleState::Leader(leader) = &self.role {
             debug_assert!(commit >= leader.opening, "own-term commit rule");
         }
         self.changed(Changed::COMMIT);
+        self.marks_committed(before);
     }
 }

@@ -138,7 +138,9 @@ impl Node {
             if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
                 return fresh.first().prev();
             }
-            if let Some(kind) = fresh.iter().find(|entry| !entry.entry.kind.is_known()) {
+            if let Some(kind) =
+                fresh.iter().find(|entry| !entry.entry.kind.is_known(self.options.level))
+            {
                 self.halt(HaltReason::UnknownEntryKind {
                     index: kind.position.index,
                     kind: kind.entry.kind.0,
@@ -157,7 +159,8 @@ impl Node {
             let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
             self.last_stamp = self.last_stamp.max(stamp);
             self.log_changed(accepted.first());
-            self.log.append_run(accepted);
+            self.log.append_run(accepted.clone());
+            self.marks_appended(&accepted);
             if verified < whole {
                 return verified;
             }
@@ -201,6 +204,7 @@ impl Node {
             self.last_stamp = stamp;
         }
         self.log_changed(from);
+        self.marks_truncated(from);
         self.changed(crate::input::Changed::DURABLE);
         true
     }
@@ -254,7 +258,15 @@ impl Node {
         self.answer.found = false;
         self.with_peers(|node, peer| {
             if peer.id == leader {
-                node.send(peer, Message::AppendReply(AppendReply { round, result }));
+                node.send(
+                    peer,
+                    Message::AppendReply(AppendReply {
+                        round,
+                        result,
+                        promise_ns: node.hard.promise_ns,
+                        applied: node.applied,
+                    }),
+                );
             }
         });
     }
@@ -264,7 +276,10 @@ impl Node {
         self.with_peers(|node, peer| {
             if core::mem::take(&mut peer.owed.stale_append) {
                 let result = AppendResult::StaleTerm;
-                node.send(peer, Message::AppendReply(AppendReply { round: 0, result }));
+                node.send(
+                    peer,
+                    Message::AppendReply(AppendReply { result, ..AppendReply::default() }),
+                );
             }
         });
     }

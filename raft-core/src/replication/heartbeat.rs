@@ -58,16 +58,9 @@ impl Node {
     }
 
     fn on_round_answered(&mut self) {
-        let own = self.hard.node;
         let RoleState::Leader(leader) = &self.role else { return };
         let newest = leader.round;
-        let reached = self.configuration.reached(|node| {
-            if node == own {
-                newest
-            } else {
-                self.peer(node).map_or(0, |peer| peer.progress.acked_round)
-            }
-        });
+        let reached = self.reached(newest, |peer| peer.progress.acked_round);
         let period = self.options.check_quorum_ns;
         let now = self.now;
         let RoleState::Leader(leader) = &mut self.role else { return };

@@ -26,7 +26,10 @@ impl Node {
         let round = leader.round;
         let notice = core::mem::take(&mut leader.notice_due);
         self.with_peers(|node, peer| node.send_append_to(peer, round, notice));
-        let behind = self.peers.iter().any(|peer| peer.progress.told_commit < self.commit);
+        let behind = self
+            .peers
+            .iter()
+            .any(|peer| peer.seat.is_member() && peer.progress.told_commit < self.commit);
         let at = self.now.plus(self.options.commit_notice_ns);
         if let RoleState::Leader(leader) = &mut self.role {
             if behind {
@@ -38,6 +41,9 @@ impl Node {
     }
 
     fn send_append_to(&mut self, peer: &mut Peer, round: u64, notice: bool) {
+        if !peer.seat.is_member() {
+            return;
+        }
         let last = self.log.last_index();
         let mut sent = false;
         while peer.progress.next <= last && peer.progress.may_send(&self.options) {
@@ -83,7 +89,8 @@ impl Node {
         peer.progress.sent_round = round;
         peer.progress.told_commit = peer.progress.told_commit.max(self.commit);
         let previous = LogPosition::new(term, before);
-        let append = AppendEntries { previous, entries, commit: self.commit, round };
+        let void_transfer = self.void_transfer_for(peer.id, round);
+        let append = AppendEntries { previous, entries, commit: self.commit, round, void_transfer };
         self.send(peer, Message::AppendEntries(append));
     }
 

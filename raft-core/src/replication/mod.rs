@@ -15,4 +15,5 @@ pub(crate) mod leader;
 pub(crate) mod progress;
 pub(crate) mod propose;
 pub(crate) mod reply;
+pub(crate) mod silence;
 pub(crate) mod stamp;

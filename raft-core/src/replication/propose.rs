@@ -15,7 +15,7 @@ use crate::{
     log::{Entry, EntryKind},
     role::RoleState,
     storage::recover::NUMBER_MAX,
-    types::{LogIndex, Role},
+    types::{LogIndex, LogPosition, Role},
 };
 
 impl Node {
@@ -68,8 +68,12 @@ impl Node {
             entry.stamp = leader.clock.advance(self.now, leader.contact, period);
         }
         self.last_stamp = self.last_stamp.max(entry.stamp);
+        let mark = entry.kind.is_mark().then(|| entry.clone());
         let index = self.log.append(self.hard.term, entry);
         self.log_changed(index);
+        if let Some(mark) = mark {
+            self.mark_appended(LogPosition::new(self.hard.term, index), &mark);
+        }
         index
     }
 

@@ -32,6 +32,7 @@ impl Node {
         let sound = match reply.result {
             AppendResult::Matched { matched } => matched <= last,
             AppendResult::Refused { previous, .. } => previous <= last,
+            AppendResult::NeedSnapshot => true,
             // It answers an append of an earlier reign of ours.
             AppendResult::StaleTerm => return Err(Rejected::Stale),
         };
@@ -41,8 +42,15 @@ impl Node {
         match reply.result {
             AppendResult::Matched { matched } => self.on_matched(from, matched),
             AppendResult::Refused { previous, hint } => self.on_refused(from, previous, hint),
+            AppendResult::NeedSnapshot => self.on_need_snapshot(from),
             AppendResult::StaleTerm => {}
         }
+        let now = self.now;
+        if let Some(peer) = self.peer_mut(from) {
+            peer.applied = peer.applied.max(reply.applied);
+            peer.heard_at = Some(now);
+        }
+        self.on_promise(from, &reply);
         self.on_round_ack(from, reply.round);
         Ok(())
     }
@@ -107,7 +115,9 @@ impl Node {
             self.halt(HaltReason::ReadMismatch { index });
             return Ok(());
         }
-        if let Some(unknown) = entries.iter().find(|entry| !entry.entry.kind.is_known()) {
+        if let Some(unknown) =
+            entries.iter().find(|entry| !entry.entry.kind.is_known(self.options.level))
+        {
             // A newer version wrote it here, and this one must not go past it.
             let (index, kind) = (unknown.position.index, unknown.entry.kind.0);
             self.halt(HaltReason::UnknownEntryKind { index, kind });

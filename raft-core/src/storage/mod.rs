@@ -12,12 +12,15 @@ pub(crate) mod fetch;
 pub(crate) mod persist;
 pub(crate) mod recover;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     config::Configuration,
-    log::TermRun,
-    types::{BootId, ClusterId, GroupId, Incarnation, LogIndex, NodeId, RecoveryEpoch, Term},
+    log::{Entry, TermRun},
+    snapshot::meta::SnapshotMeta,
+    types::{
+        BootId, ClusterId, GroupId, Incarnation, LogIndex, LogPosition, NodeId, RecoveryEpoch, Term,
+    },
 };
 
 /// The record that is always written as a whole.
@@ -42,6 +45,32 @@ pub struct HardState {
     /// The longest promise ever given to a leader, in nanoseconds of the local clock: for this
     /// long after a restart no ordinary vote is given. 0 for none.
     pub promise_ns: u64,
+    /// Why the node is disabled, if it is.
+    pub disabled: Option<DisableReason>,
+    /// A position the log was known to hold durably when this record was written, lowered with
+    /// every cut: a log that ends below it lost acknowledged entries.
+    pub mark: LogPosition,
+}
+
+/// Why a node was durably disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum DisableReason {
+    /// An operator asked for it; the number is the operator's.
+    Operator(u64),
+    /// The log holds an entry of a kind this version does not know.
+    UnsupportedEntry {
+        /// Where.
+        index: LogIndex,
+        /// Which kind.
+        kind: u8,
+    },
+    /// A committed skip came after this machine had applied the entry.
+    SkipAfterApply {
+        /// The entry.
+        index: LogIndex,
+    },
 }
 
 impl HardState {
@@ -62,6 +91,8 @@ impl HardState {
             term: Term::ZERO,
             vote: None,
             promise_ns: 0,
+            disabled: None,
+            mark: LogPosition::ZERO,
         }
     }
 }
@@ -77,9 +108,16 @@ pub struct Boot {
     pub seed: u64,
     /// The newest hard state on disk.
     pub hard_state: HardState,
-    /// The voters.
+    /// The configuration the disk was born with; blank for an empty disk, and where there is a
+    /// snapshot, whose configuration counts.
     pub configuration: Configuration,
-    /// First index of the log on disk; 1 until there are snapshots.
+    /// The newest valid snapshot, if there is one.
+    pub snapshot: Option<Box<SnapshotMeta>>,
+    /// Every entry above the snapshot whose kind [`EntryKind::is_mark`], ascending.
+    ///
+    /// [`EntryKind::is_mark`]: crate::EntryKind::is_mark
+    pub marks: Vec<(LogPosition, Entry)>,
+    /// First index of the log on disk: 1, or at most one above the snapshot.
     pub first: LogIndex,
     /// Last index of the log on disk; `first - 1` for an empty log.
     pub last: LogIndex,
@@ -105,6 +143,8 @@ impl Boot {
             seed,
             hard_state,
             configuration,
+            snapshot: None,
+            marks: Vec::new(),
             first: LogIndex(1),
             last: LogIndex::ZERO,
             terms: Vec::new(),
@@ -120,6 +160,31 @@ impl Boot {
         self.terms = terms;
         self.last = last;
         self.last_stamp = last_stamp;
+        self
+    }
+
+    /// A start from an empty disk that knows no group yet: quiet until it is bootstrapped or a
+    /// leader sends it a snapshot.
+    #[must_use]
+    pub fn blank(boot_id: BootId, seed: u64, hard_state: HardState) -> Self {
+        Self::new(boot_id, seed, hard_state, Configuration::default())
+    }
+
+    /// The same from a snapshot; the machine holds at least its effects. Give the log afterwards.
+    #[must_use]
+    pub fn with_snapshot(mut self, meta: SnapshotMeta) -> Self {
+        self.first = meta.index().next();
+        self.last = meta.index();
+        self.last_stamp = meta.stamp;
+        self.applied = meta.index();
+        self.snapshot = Some(Box::new(meta));
+        self
+    }
+
+    /// The same with the entries the core itself acts on.
+    #[must_use]
+    pub fn with_marks(mut self, marks: Vec<(LogPosition, Entry)>) -> Self {
+        self.marks = marks;
         self
     }
 

@@ -11,8 +11,11 @@ use core::fmt;
 
 use super::Boot;
 use crate::{
+    config::Configuration,
+    log::EntryKind,
     options::{Options, OptionsError},
-    types::{Incarnation, LogIndex, NodeId, Term},
+    settings::Settings,
+    types::{Incarnation, LogIndex, LogPosition, Term},
 };
 
 /// Why a node does not start. Nothing was changed; none of these can come from a crash.
@@ -23,16 +26,33 @@ pub enum BootError {
     Options(OptionsError),
     /// Incarnation 0 means "unknown" on the wire; a disk's life starts at 1.
     NoIncarnation,
-    /// The node is not a voter of the configuration it was given.
-    NotVoter(NodeId),
     /// A vote in term 0, in which nobody campaigns.
     VoteWithoutTerm,
-    /// The vote names somebody who is not in the configuration.
-    UnknownVote(NodeId),
-    /// The log does not begin at index 1 and there is no snapshot before it.
+    /// The log begins behind a gap: not at index 1, nor at or right above the snapshot.
     MissingPrefix {
         /// Where it begins.
         first: LogIndex,
+    },
+    /// The log ends below the snapshot, or holds another entry at its position.
+    SnapshotMismatch {
+        /// The snapshot's position.
+        snapshot: LogPosition,
+    },
+    /// The snapshot is of another machine than `Options::machine_id`.
+    WrongMachine {
+        /// Which.
+        found: u64,
+    },
+    /// A mark is outside the log above the snapshot, out of order, of a kind that is no mark, or
+    /// cannot be read.
+    Mark {
+        /// Where it claims to be.
+        index: LogIndex,
+    },
+    /// The machine does not hold the snapshot's effects.
+    AppliedBelowSnapshot {
+        /// What the machine holds.
+        applied: LogIndex,
     },
     /// `terms` does not describe the log from `first` to `last`: it must begin at `first`, ascend
     /// strictly in index and term, hold no term 0 and stay within the log.
@@ -69,11 +89,19 @@ impl fmt::Display for BootError {
         match self {
             Self::Options(error) => write!(f, "options: {error}"),
             Self::NoIncarnation => f.write_str("hard state has incarnation 0; the first life is 1"),
-            Self::NotVoter(node) => write!(f, "{node} is not a voter of the configuration"),
             Self::VoteWithoutTerm => f.write_str("hard state holds a vote in term 0"),
-            Self::UnknownVote(node) => write!(f, "hard state holds a vote for unknown node {node}"),
             Self::MissingPrefix { first } => {
                 write!(f, "log begins at index {first} and no snapshot covers what is before")
+            }
+            Self::SnapshotMismatch { snapshot } => {
+                write!(f, "log does not connect with the snapshot at {snapshot}")
+            }
+            Self::WrongMachine { found } => {
+                write!(f, "snapshot is of machine {found}, not of this one")
+            }
+            Self::Mark { index } => write!(f, "mark at {index} does not fit the log"),
+            Self::AppliedBelowSnapshot { applied } => {
+                write!(f, "machine has applied {applied}, less than the snapshot holds")
             }
             Self::TermRuns { run } => write!(f, "term run {run} does not fit the log"),
             Self::TooManyTerms { runs } => write!(f, "log holds {runs} terms, over the limit"),
@@ -100,33 +128,69 @@ pub(crate) fn judge_boot(options: &Options, boot: &Boot) -> Result<(), BootError
     if hard.incarnation == Incarnation(0) {
         return Err(BootError::NoIncarnation);
     }
-    if !boot.configuration.is_voter(hard.node) {
-        return Err(BootError::NotVoter(hard.node));
-    }
     if hard.term.0 > NUMBER_MAX || boot.last.0 > NUMBER_MAX || hard.promise_ns > NUMBER_MAX {
         return Err(BootError::NumberRange);
     }
-    if let Some(vote) = hard.vote {
-        if hard.term == Term::ZERO {
-            return Err(BootError::VoteWithoutTerm);
-        }
-        if !boot.configuration.is_voter(vote) {
-            return Err(BootError::UnknownVote(vote));
-        }
+    if hard.vote.is_some() && hard.term == Term::ZERO {
+        return Err(BootError::VoteWithoutTerm);
     }
-    if boot.first != LogIndex(1) {
+    let snapshot = boot.snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
+    if boot.first == LogIndex::ZERO || boot.first > snapshot.index.next() {
         return Err(BootError::MissingPrefix { first: boot.first });
     }
     judge_terms(boot)?;
+    judge_snapshot(options, boot)?;
+    judge_marks(boot)?;
     if boot.terms.len() > options.term_runs_max as usize {
         return Err(BootError::TooManyTerms { runs: boot.terms.len() });
     }
-    let log = boot.terms.last().map_or(Term::ZERO, |run| run.term);
+    let log = boot.terms.last().map_or(snapshot.term, |run| run.term.max(snapshot.term));
     if hard.term < log {
         return Err(BootError::TermRegression { hard_state: hard.term, log });
     }
     if boot.applied > boot.last {
         return Err(BootError::AppliedBeyondLog { applied: boot.applied, last: boot.last });
+    }
+    Ok(())
+}
+
+/// Whether the log and the machine connect with the snapshot.
+fn judge_snapshot(options: &Options, boot: &Boot) -> Result<(), BootError> {
+    let Some(meta) = &boot.snapshot else { return Ok(()) };
+    if meta.machine_id != options.machine_id {
+        return Err(BootError::WrongMachine { found: meta.machine_id });
+    }
+    let snapshot = meta.position;
+    let held = boot.terms.iter().rev().find(|run| run.first <= snapshot.index);
+    let differs = held.is_some_and(|run| run.term != snapshot.term);
+    if boot.last < snapshot.index || differs || (snapshot.index.0 == 0) != (snapshot.term.0 == 0) {
+        return Err(BootError::SnapshotMismatch { snapshot });
+    }
+    if boot.applied < snapshot.index {
+        return Err(BootError::AppliedBelowSnapshot { applied: boot.applied });
+    }
+    Ok(())
+}
+
+/// Whether every mark is where a log above the snapshot can have one.
+fn judge_marks(boot: &Boot) -> Result<(), BootError> {
+    let mut before = boot.snapshot.as_ref().map_or(LogIndex::ZERO, |meta| meta.index());
+    for (position, entry) in &boot.marks {
+        let index = position.index;
+        let run = boot.terms.iter().rev().find(|run| run.first <= index);
+        let placed = index > before
+            && index <= boot.last
+            && run.is_some_and(|run| run.term == position.term)
+            && entry.kind.is_mark();
+        let readable = match entry.kind {
+            EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone()).is_ok(),
+            EntryKind::SETTINGS => Settings::decode(entry.payload.clone()).is_ok(),
+            _ => true,
+        };
+        if !placed || !readable {
+            return Err(BootError::Mark { index });
+        }
+        before = index;
     }
     Ok(())
 }
@@ -157,7 +221,7 @@ mod tests {
         config::Configuration,
         log::TermRun,
         storage::HardState,
-        types::{BootId, ClusterId, GroupId},
+        types::{BootId, ClusterId, GroupId, NodeId},
     };
 
     fn boot() -> Boot {
@@ -182,7 +246,6 @@ mod tests {
         };
         assert_eq!(judge(|_| ()), Ok(()));
         assert_eq!(judge(|b| b.hard_state.incarnation.0 = 0), Err(BootError::NoIncarnation));
-        assert_eq!(judge(|b| b.hard_state.node.0 = 9), Err(BootError::NotVoter(NodeId(9))));
         assert_eq!(
             judge(|b| {
                 b.hard_state.term.0 = 0;
@@ -190,10 +253,6 @@ mod tests {
                 b.last.0 = 0;
             }),
             Err(BootError::VoteWithoutTerm)
-        );
-        assert_eq!(
-            judge(|b| b.hard_state.vote = Some(NodeId(8))),
-            Err(BootError::UnknownVote(NodeId(8)))
         );
         assert_eq!(judge(|b| b.first.0 = 2), Err(BootError::MissingPrefix { first: LogIndex(2) }));
         assert_eq!(judge(|b| b.terms.clear()), Err(BootError::TermRuns { run: 0 }));

@@ -51,25 +51,26 @@ pub(crate) fn append((term, index): (u64, u64), terms: &[u64], commit: u64, roun
         entries: entries(index, terms),
         commit: LogIndex(commit),
         round,
+        void_transfer: 0,
     })
 }
 
 pub(crate) fn matched(matched: u64, round: u64) -> Message {
     let result = AppendResult::Matched { matched: LogIndex(matched) };
-    Message::AppendReply(AppendReply { round, result })
+    Message::AppendReply(AppendReply { round, result, ..Default::default() })
 }
 
 pub(crate) fn refused(previous: u64, hint: (u64, u64), round: u64) -> Message {
     let result = AppendResult::Refused { previous: LogIndex(previous), hint: at(hint.0, hint.1) };
-    Message::AppendReply(AppendReply { round, result })
+    Message::AppendReply(AppendReply { round, result, ..Default::default() })
 }
 
 pub(crate) fn stale_term() -> Message {
-    Message::AppendReply(AppendReply { round: 0, result: AppendResult::StaleTerm })
+    Message::AppendReply(AppendReply::default())
 }
 
 pub(crate) fn request_vote(term: u64, index: u64) -> Message {
-    Message::RequestVote(RequestVote { last: at(term, index) })
+    Message::RequestVote(RequestVote { last: at(term, index), ..Default::default() })
 }
 
 pub(crate) fn vote(granted: bool) -> Message {

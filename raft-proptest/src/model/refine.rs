@@ -95,6 +95,7 @@ pub fn reply(message: &Message) -> Option<Reply> {
                 Reply::Refused { previous: previous.0, hint: pair(hint) }
             }
             AppendResult::StaleTerm => Reply::StaleTerm,
+            AppendResult::NeedSnapshot => return None,
         },
         _ => return None,
     })

@@ -41,7 +41,7 @@ impl Audit {
 
     pub(super) fn accepted(&mut self, accepted: &Accepted) {
         match accepted.issued {
-            Issued::Nothing => {}
+            Issued::Nothing | Issued::Deferred(_) | Issued::Operation(_) => {}
             Issued::Proposal(ticket) => drop(self.proposals.insert(ticket)),
             Issued::Read(ticket) => drop(self.reads.insert(ticket)),
         }
@@ -162,7 +162,9 @@ fn judge_send(envelope: &Envelope, disk: &Disk) -> Result<(), String> {
             Message::VoteReply(reply) => !reply.granted || hard.vote == Some(envelope.to),
             Message::AppendReply(reply) => match reply.result {
                 AppendResult::Matched { matched } => disk.last() >= matched,
-                AppendResult::Refused { .. } | AppendResult::StaleTerm => true,
+                AppendResult::Refused { .. }
+                | AppendResult::NeedSnapshot
+                | AppendResult::StaleTerm => true,
             },
             _ => true,
         };

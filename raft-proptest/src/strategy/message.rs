@@ -213,9 +213,10 @@ impl Saying {
                 let round = RoundId { boot, number: round.to(asked.number) };
                 Message::PreVoteReply(PreVoteReply { round, granted: *granted })
             }
-            Self::RequestVote { index, term } => {
-                Message::RequestVote(RequestVote { last: position(*index, *term) })
-            }
+            Self::RequestVote { index, term } => Message::RequestVote(RequestVote {
+                last: position(*index, *term),
+                ..Default::default()
+            }),
             Self::VoteReply { granted } => Message::VoteReply(VoteReply { granted: *granted }),
             Self::Append { previous, previous_term, steps, commit, round } => {
                 let index = LogIndex(previous.to(last.index.0));
@@ -238,11 +239,13 @@ impl Saying {
                     entries,
                     commit: LogIndex(commit.to(end.0)),
                     round: round.to(scene.round),
+                    void_transfer: 0,
                 })
             }
             Self::Matched { index, round } => Message::AppendReply(AppendReply {
                 round: round.to(scene.round),
                 result: AppendResult::Matched { matched: LogIndex(index.to(last.index.0)) },
+                ..Default::default()
             }),
             Self::Refused { previous, hint, hint_term, round } => {
                 let previous = LogIndex(previous.to(last.index.0));
@@ -253,11 +256,10 @@ impl Saying {
                 Message::AppendReply(AppendReply {
                     round: round.to(scene.round),
                     result: AppendResult::Refused { previous, hint },
+                    ..Default::default()
                 })
             }
-            Self::StaleTerm => {
-                Message::AppendReply(AppendReply { round: 0, result: AppendResult::StaleTerm })
-            }
+            Self::StaleTerm => Message::AppendReply(AppendReply::default()),
         }
     }
 }

@@ -64,6 +64,7 @@ fn envelope(post: &Post, family: &Family, scene: &Scene<'_>) -> Envelope {
                 entries: entries_after(previous, &log[start..end]),
                 commit: LogIndex(*commit),
                 round: scene.round,
+                void_transfer: 0,
             });
             envelope
         }

@@ -103,7 +103,7 @@ proptest! {
                     let Some(model) = &mut model else { continue };
                     let upto = upto.index(log.len() + 1) as u64;
                     let result = AppendResult::Matched { matched: LogIndex(upto) };
-                    let reply = Message::AppendReply(AppendReply { round: 0, result });
+                    let reply = Message::AppendReply(AppendReply { round: 0, result, ..Default::default() });
                     node.step(now, from(*voter, term, reply)).expect("a leader takes answers");
                     model.acknowledged(*voter, upto);
                 }

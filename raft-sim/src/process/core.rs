@@ -109,7 +109,10 @@ impl Core {
             log_from: (accepted.log_from > LogIndex::ZERO).then_some(accepted.log_from),
             answer: match accepted.issued {
                 Issued::Nothing => None,
-                Issued::Proposal(ticket) => Some(Answer::Accepted(ticket.0)),
+                Issued::Proposal(ticket) | Issued::Deferred(ticket) => {
+                    Some(Answer::Accepted(ticket.0))
+                }
+                Issued::Operation(ticket) => Some(Answer::Accepted(ticket.0)),
                 Issued::Read(ticket) => Some(Answer::Accepted(ticket.0)),
             },
         }
@@ -334,7 +337,7 @@ impl Process for Core {
                         label.claim = Claim::Match(matched);
                     }
                     AppendResult::Refused { previous, .. } => label.first = previous,
-                    AppendResult::StaleTerm => {}
+                    AppendResult::NeedSnapshot | AppendResult::StaleTerm => {}
                 }
             }
             _ => {}
@@ -398,6 +401,7 @@ impl Process for Core {
                         position(d, hint);
                     }
                     AppendResult::StaleTerm => d.word(3),
+                    AppendResult::NeedSnapshot => d.word(4),
                 }
             }
             // An open enumeration: kinds this adapter does not know still reach the digest.

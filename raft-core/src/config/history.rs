@@ -1,0 +1,101 @@
+//! The configurations of the log, by index.
+//!
+//! **Intuition.** The newest configuration entry in the log is in force, committed or not; when
+//! its entry is cut off, the one before it is in force again. So the log's configurations are a
+//! stack above the one that is known to be committed.
+//! **Source.** Thesis §4.1 (in force from append); B-044 and D-R12 are the ways to get it wrong.
+//! **Upholds.** `inv:configuration-safety`, `inv:bounded`.
+//! **Not here.** Which change is legal (`change.rs`), the peers that follow from it (`members.rs`).
+
+use alloc::vec::Vec;
+
+use super::Configuration;
+use crate::types::LogIndex;
+
+/// A base, and the configuration entries above it, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct History {
+    base: (LogIndex, Configuration),
+    above: Vec<(LogIndex, Configuration)>,
+}
+
+impl History {
+    pub(crate) const fn new(index: LogIndex, configuration: Configuration) -> Self {
+        Self { base: (index, configuration), above: Vec::new() }
+    }
+
+    /// The newest, which is in force, and the index of its entry (0 if it came with the disk).
+    pub(crate) fn newest(&self) -> (LogIndex, &Configuration) {
+        let (index, configuration) = self.above.last().unwrap_or(&self.base);
+        (*index, configuration)
+    }
+
+    /// The newest at or below `index`.
+    pub(crate) fn at(&self, index: LogIndex) -> (LogIndex, &Configuration) {
+        let found = self.above.iter().rev().find(|(at, _)| *at <= index).unwrap_or(&self.base);
+        (found.0, &found.1)
+    }
+
+    /// How many entries stand above the base.
+    pub(crate) const fn len(&self) -> usize {
+        self.above.len()
+    }
+
+    /// An entry at `index` was appended.
+    pub(crate) fn push(&mut self, index: LogIndex, configuration: Configuration) {
+        assert!(index > self.newest().0, "configurations ascend (inv:configuration-safety)");
+        self.above.push((index, configuration));
+    }
+
+    /// The log was cut at `from`. Returns whether another configuration is in force now.
+    pub(crate) fn truncate_from(&mut self, from: LogIndex) -> bool {
+        let before = self.above.len();
+        self.above.retain(|(index, _)| *index < from);
+        self.above.len() != before
+    }
+
+    /// Everything up to `index` is settled for good: only the newest of it is kept.
+    pub(crate) fn settle_upto(&mut self, index: LogIndex) {
+        let settled = self.above.iter().take_while(|(at, _)| *at <= index).count();
+        if let Some(newest) = self.above.drain(..settled).next_back() {
+            self.base = newest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::NodeId;
+
+    fn of(voters: u64) -> Configuration {
+        Configuration::new((1..=voters).map(NodeId)).unwrap()
+    }
+
+    #[test]
+    fn the_newest_entry_is_in_force_until_it_is_cut_off() {
+        let mut history = History::new(LogIndex(0), of(1));
+        history.push(LogIndex(4), of(2));
+        history.push(LogIndex(7), of(3));
+        assert_eq!(history.newest(), (LogIndex(7), &of(3)));
+        assert_eq!(history.at(LogIndex(6)), (LogIndex(4), &of(2)));
+        assert_eq!(history.at(LogIndex(3)), (LogIndex(0), &of(1)));
+        assert!(!history.truncate_from(LogIndex(8)));
+        assert!(history.truncate_from(LogIndex(5)));
+        assert_eq!(history.newest(), (LogIndex(4), &of(2)));
+        assert!(history.truncate_from(LogIndex(1)));
+        assert_eq!(history.newest(), (LogIndex(0), &of(1)));
+    }
+
+    #[test]
+    fn what_is_settled_becomes_the_base() {
+        let mut history = History::new(LogIndex(0), of(1));
+        history.push(LogIndex(4), of(2));
+        history.push(LogIndex(7), of(3));
+        history.settle_upto(LogIndex(6));
+        assert_eq!((history.len(), history.at(LogIndex(0))), (1, (LogIndex(4), &of(2))));
+        history.truncate_from(LogIndex(1));
+        assert_eq!(history.newest(), (LogIndex(4), &of(2)), "the base is never undone");
+    }
+}

@@ -1,0 +1,38 @@
+//! Lifecycle: whether a node takes part at all.
+//!
+//! **Intuition.** TODO-header
+//! **Source.** Ours.
+//! **Upholds.** `inv:one-vote-per-term`.
+//! **Not here.** Roles (`role.rs`).
+
+pub(crate) mod bootstrap;
+pub(crate) mod disable;
+pub(crate) mod recovery;
+pub(crate) mod skip;
+
+use crate::{
+    Node,
+    types::{Lifecycle, Membership},
+};
+
+impl Node {
+    /// Whether this node takes part.
+    #[must_use]
+    pub const fn lifecycle(&self) -> Lifecycle {
+        if self.halted.is_some() {
+            Lifecycle::Halted
+        } else if self.hard.disabled.is_some() {
+            Lifecycle::Disabled
+        } else if self.quarantined {
+            Lifecycle::Quarantined
+        } else {
+            Lifecycle::Running
+        }
+    }
+
+    /// What this node is to its group, by the configuration in force here.
+    #[must_use]
+    pub fn membership(&self) -> Membership {
+        self.configuration.membership(self.hard.node)
+    }
+}
