@@ -91,6 +91,10 @@ pub enum Rejected {
     LifecycleRefused,
     /// The snapshot report names nothing that is open.
     StaleSnapshot,
+    /// The snapshot is of another machine than `Options::machine_id`.
+    WrongMachine,
+    /// No snapshot can be taken now; `Node::take_snapshot` says why.
+    SnapshotRefused,
     /// Not there yet.
     Placeholder,
 }
@@ -134,6 +138,8 @@ impl Rejected {
         Self::RecoveryRefused,
         Self::LifecycleRefused,
         Self::StaleSnapshot,
+        Self::WrongMachine,
+        Self::SnapshotRefused,
         Self::Placeholder,
     ];
     /// How many reasons there are.
@@ -179,6 +185,8 @@ impl Rejected {
             Self::RecoveryRefused => "recovery-refused",
             Self::LifecycleRefused => "lifecycle-refused",
             Self::StaleSnapshot => "stale-snapshot",
+            Self::WrongMachine => "wrong-machine",
+            Self::SnapshotRefused => "snapshot-refused",
             Self::Placeholder => "placeholder",
         }
     }
@@ -350,6 +358,8 @@ impl fmt::Display for HaltReason {
 pub enum UnknownReason {
     /// Leadership was lost and nothing decided the entry in time.
     LeadershipLost,
+    /// A snapshot from a leader covers its index.
+    CoveredBySnapshot,
     /// The node halted.
     Halted,
     /// The node was shut down.

@@ -149,8 +149,11 @@ pub use read::{ReadLevel, ReadRequest};
 pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
-    SnapshotId, meta::SnapshotMeta, receive::ReceivedSnapshot, send::SendFailure,
-    take::SnapshotTaken,
+    SnapshotId,
+    meta::SnapshotMeta,
+    receive::ReceivedSnapshot,
+    send::SendFailure,
+    take::{SnapshotTaken, TakeSnapshotError},
 };
 pub use status::{PeerStatus, Queues, Status};
 pub use storage::{

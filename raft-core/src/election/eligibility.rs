@@ -14,6 +14,7 @@ impl Node {
             && self.options.can_lead
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running
+            && self.has_room_for_a_term()
     }
 
     pub(crate) fn on_set_eligibility(

@@ -23,6 +23,9 @@ impl Node {
         if upto > self.handed {
             return Err(Rejected::AppliedTooFar);
         }
+        if self.is_before_install(upto) {
+            return Ok(());
+        }
         if upto > self.applied {
             self.applied = upto;
             while let Some((last, bytes)) = self.applying.front().copied() {
@@ -46,6 +49,9 @@ impl Node {
 
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
+        if self.apply_is_held() {
+            return;
+        }
         let ready = self.commit.min(self.lane.durable());
         while self.handed < ready {
             let under_way = self.handed.since(self.applied);
@@ -78,6 +84,7 @@ impl Node {
                 ended.push((range, Outcome::Superseded));
             });
             self.handed = run.last();
+            self.note_handed_out(run);
             // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
             let commands = if self.tickets.opens_with(run.term(), run.first()) {
                 if let Some(opening) = run.prefix(run.first()) {
