@@ -12,9 +12,10 @@ use alloc::{boxed::Box, collections::VecDeque};
 
 use crate::{
     Node,
-    error::{HaltReason, ReadFailure},
+    error::{HaltReason, ReadFailure, UnknownReason},
     input::Changed,
     log::{Entry, EntryKind},
+    output::Outcome,
     replication::{progress::Progress, stamp::LedClock},
     transfer::Transfer,
     types::{Instant, LogIndex, NodeId, Role, Term},
@@ -190,12 +191,10 @@ impl Node {
         self.verified = LogIndex::ZERO;
         self.answer.reset();
         self.changed(Changed::ROLE);
-        if let Some(range) = self.tickets.open(self.hard.term, opening) {
-            self.ended.push((
-                range,
-                crate::output::Outcome::Unknown(crate::error::UnknownReason::LeadershipLost),
-            ));
-        }
+        let (term, ended) = (self.hard.term, &mut self.ended);
+        self.tickets.open(term, opening, |range| {
+            ended.push((range, Outcome::Unknown(UnknownReason::LeadershipLost)));
+        });
         self.append_own(Entry { kind: EntryKind::NOOP, ..Entry::default() });
         self.begin_round();
         self.advance_commit();
