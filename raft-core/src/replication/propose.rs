@@ -24,6 +24,9 @@ impl Node {
         if self.role() != Role::Leader {
             return Err(self.not_leader());
         }
+        if self.transferring().is_some() {
+            return Err(Rejected::Transferring);
+        }
         let size = payload.len() as u64;
         if size > self.options.entry_bytes_max {
             return Err(Rejected::TooLarge);

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use raft_core::{
     Accepted, Apply, Boot, BootError, BootId, ClusterId, Configuration, Entries, Entry, Envelope,
     FetchFailure, GroupId, HaltReason, HardState, Incarnation, Input, Instant, LogIndex,
-    LogPosition, Message, Node, NodeId, Note, Options, Outcome, Output, Persist, PersistAck,
-    ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term, TermRun, Ticket,
+    LogPosition, Message, Node, NodeId, Note, OperationFailure, OperationTicket, Options, Outcome,
+    Output, Persist, PersistAck, ReadEntries, ReadFailure, ReadLevel, ReadTicket, Rejected, Role,
+    Term, TermRun, Ticket,
 };
 
 pub(crate) use crate::say::*;
@@ -80,6 +81,9 @@ pub(crate) struct Server {
     pub(crate) ready: Vec<(ReadTicket, LogIndex, Term)>,
     pub(crate) failed_reads: Vec<(ReadTicket, ReadFailure)>,
     pub(crate) ends: Vec<(Ticket, u64, Outcome)>,
+    pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) fetches: Vec<ReadEntries>,
     pub(crate) roles: Vec<(Role, u64)>,
     pub(crate) notes: Vec<Note>,
@@ -152,6 +156,8 @@ impl Rig {
                 ready: Vec::new(),
                 failed_reads: Vec::new(),
                 ends: Vec::new(),
+                operations: Vec::new(),
+                freshness: Vec::new(),
                 fetches: Vec::new(),
                 roles: Vec::new(),
                 notes: Vec::new(),
@@ -233,7 +239,11 @@ impl Rig {
                     self.answer_read(id, ask);
                 }
             }
-            Output::ReadReady { ticket, index, term } => server.ready.push((ticket, index, term)),
+            Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+                server.ready.push((ticket, index, term));
+                server.freshness.push((level, staleness_ns));
+            }
+            Output::OperationEnded { ticket, result } => server.operations.push((ticket, result)),
             Output::ReadFailed { ticket, reason } => server.failed_reads.push((ticket, reason)),
             Output::Outcome { first, count, outcome } => server.ends.push((first, count, outcome)),
             Output::RoleChanged { role, term } => server.roles.push((role, term.0)),
