@@ -7,7 +7,7 @@
 //! **Upholds.** `inv:bounded`.
 //! **Not here.** Which version to speak (`version.rs`), the way back (`decode.rs`).
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
@@ -209,15 +209,18 @@ const fn head(envelope: &Envelope) -> Head {
     }
 }
 
-/// The fields of `envelope` in `version` by name, each with its bytes, in order: what stands
-/// behind the header and the envelope's length. For documents and debugging.
+/// Names of fields, each with its bytes, in the order of the wire.
+pub type Explained = Vec<(&'static str, Vec<u8>)>;
+
+/// The fields of `envelope` in `version`: what stands behind the header and the envelope's length.
+/// For documents and debugging.
 ///
 /// # Errors
 /// [`EncodeError`] as [`encode`].
-pub fn explain(envelope: &Envelope, version: u8) -> Result<Vec<(String, Vec<u8>)>, EncodeError> {
+pub fn explain(envelope: &Envelope, version: u8) -> Result<Explained, EncodeError> {
     message::expressible(&envelope.message, version)?;
     let mut out = Vec::new();
-    let mut visit = |name: &'static str, bytes: &[u8]| out.push((name.into(), bytes.to_vec()));
+    let mut visit = |name: &'static str, bytes: &[u8]| out.push((name, bytes.to_vec()));
     head(envelope).each(version, &mut visit);
     message::each(&envelope.message, version, &mut visit);
     Ok(out)

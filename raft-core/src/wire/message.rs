@@ -97,6 +97,10 @@ fields!(NotMember {
 /// `number Kind;` with `since` where an older version has no such message.
 macro_rules! kinds {
     ($($number:literal $kind:ident $(since $since:literal)?;)*) => {
+        /// Every kind of message: its number, its name and the version that brought it.
+        pub const MESSAGE_KINDS: &[(u8, &str, u8)] =
+            &[$(($number, stringify!($kind), 0 $(+ $since)?)),*];
+
         /// The number of a message's kind.
         pub(crate) const fn kind(message: &Message) -> u8 {
             match message {

@@ -16,6 +16,7 @@ use bytes::{Buf, Bytes};
 use super::{
     checksum::checksum,
     cursor::{Cursor, CursorError, put_bytes},
+    encode::Explained,
     entries::KEEPS_ALIVE,
     part::{Fields, Part, PartError, choice, fields},
 };
@@ -219,6 +220,12 @@ fn get_record<T: Fields>(tag: u8, name: &'static str, bytes: Bytes) -> Result<T,
     }
 }
 
+fn explain<T: Fields>(value: &T) -> Explained {
+    let mut out = Vec::new();
+    value.each(FORMAT, &mut |name, bytes| out.push((name, bytes.to_vec())));
+    out
+}
+
 impl HardState {
     /// The bytes a store keeps.
     #[must_use]
@@ -235,6 +242,13 @@ impl HardState {
     /// [`RecordError`] names what is wrong and where.
     pub fn decode(bytes: Bytes) -> Result<Self, RecordError> {
         get_record(HARD_STATE, "HardState", bytes)
+    }
+
+    /// The fields with their bytes: what stands behind the record's header. For documents and
+    /// debugging.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        explain(self)
     }
 }
 
@@ -253,6 +267,13 @@ impl SnapshotMeta {
     /// [`RecordError`] names what is wrong and where.
     pub fn decode(bytes: Bytes) -> Result<Self, RecordError> {
         get_record(SNAPSHOT_META, "SnapshotMeta", bytes)
+    }
+
+    /// The fields with their bytes: what stands behind the record's header. For documents and
+    /// debugging.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        explain(self)
     }
 }
 
