@@ -68,5 +68,8 @@
 //! failure is kept in the folder of proptest regressions and runs first from then on.
 
 pub mod model;
+#[cfg(feature = "properties")]
 pub mod rig;
+pub mod script;
+#[cfg(feature = "properties")]
 pub mod strategy;

@@ -1,0 +1,215 @@
+//! The watch: what must hold in the whole cluster, checked while a script runs.
+//!
+//! **Intuition.** A script's expected lines show what its author thought of; the watch looks at
+//! everything else. It keeps a ghost of what was ever promised, led, committed and applied, and
+//! compares every node and disk with it.
+//! **Source.** Thesis Fig. 3.2; statements in docs/INVARIANTS.md.
+//! **Upholds.** Checks `inv:election-safety`, `inv:one-vote-per-term`, `inv:log-matching`,
+//! `inv:leader-completeness`, `inv:committed-immutable`, `inv:committed-durable`, `inv:monotone`,
+//! `inv:persist-before-send`, `inv:apply-once-in-order`.
+//! **Not here.** The order of writes (`disk.rs`), tickets (`world.rs`).
+
+use std::collections::BTreeMap;
+
+use raft_core::{
+    AppendResult, Apply, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId, Role, Term,
+};
+
+use super::disk::Disk;
+
+/// What a node showed last, and in which boot.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    boot: u64,
+    term: Term,
+    commit: LogIndex,
+    applied: LogIndex,
+}
+
+/// The ghost.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch {
+    reigns: BTreeMap<Term, (u64, u64)>,
+    votes: BTreeMap<(u64, u64, Term), NodeId>,
+    durable_votes: BTreeMap<(u64, Term), NodeId>,
+    committed: BTreeMap<LogIndex, Term>,
+    applied: BTreeMap<LogIndex, (LogPosition, Entry)>,
+    seen: BTreeMap<u64, Seen>,
+}
+
+/// A broken invariant: its id and what happened.
+fn broken(id: &str, what: String) -> Result<(), String> {
+    Err(format!("{id}: {what}"))
+}
+
+impl Watch {
+    /// A script wrote on this disk itself: what it had promised is forgotten.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.durable_votes.retain(|(node, _), _| *node != id);
+        self.seen.remove(&id);
+    }
+
+    /// After a step of `id` in its boot number `boot`.
+    pub(super) fn step(&mut self, id: u64, boot: u64, node: &Node) -> Result<(), String> {
+        if let Err(what) = node.check() {
+            return Err(format!("Node::check of raft-core/src/invariant.rs: n{id}: {what}"));
+        }
+        let now = Seen { boot, term: node.term(), commit: node.commit(), applied: node.applied() };
+        if let Some(was) = self.seen.insert(id, now) {
+            let same = was.boot == boot;
+            if now.term < was.term && same
+                || same && (now.commit < was.commit || now.applied < was.applied)
+            {
+                return broken("inv:monotone", format!("n{id} went from {was:?} to {now:?}"));
+            }
+        }
+        if let Some(vote) = node.vote() {
+            let held = *self.votes.entry((id, boot, node.term())).or_insert(vote);
+            if held != vote {
+                let term = node.term();
+                let what = format!("n{id} votes for {held} and for {vote} in term {term}");
+                return broken("inv:one-vote-per-term", what);
+            }
+        }
+        if node.role() == Role::Leader {
+            self.reign(id, boot, node)?;
+        }
+        self.commits(id, node)
+    }
+
+    fn reign(&mut self, id: u64, boot: u64, node: &Node) -> Result<(), String> {
+        let term = node.term();
+        if let Some((other, other_boot)) = self.reigns.insert(term, (id, boot)) {
+            if (other, other_boot) != (id, boot) {
+                let what = format!("term {term} is led by n{other} and by n{id}");
+                return broken("inv:election-safety", what);
+            }
+            return Ok(());
+        }
+        let lacks = self.committed.iter().find(|(at, was)| node.term_at(**at) != Some(**was));
+        lacks.map_or(Ok(()), |(at, was)| {
+            broken("inv:leader-completeness", format!("n{id} leads term {term} without {was}/{at}"))
+        })
+    }
+
+    fn commits(&mut self, id: u64, node: &Node) -> Result<(), String> {
+        let mut index = LogIndex(1);
+        while index <= node.commit() {
+            let term = node.term_at(index).unwrap_or(Term::ZERO);
+            let was = *self.committed.entry(index).or_insert(term);
+            if was != term {
+                let what = format!("n{id} commits {term}/{index}, but {was}/{index} was committed");
+                return broken("inv:committed-immutable", what);
+            }
+            index = index.next();
+        }
+        Ok(())
+    }
+
+    /// A leader has just committed up to `commit`: a majority of its voters must hold it on disk.
+    pub(super) fn durable(&self, node: &Node, disks: &BTreeMap<u64, &Disk>) -> Result<(), String> {
+        let commit = node.commit();
+        let term = node.term_at(commit);
+        let status = node.status();
+        let voters = status.configuration.voters();
+        let holds = |voter: &&NodeId| {
+            let entry = disks.get(&voter.0).and_then(|disk| disk.entry(commit));
+            entry.map(|(position, _)| position.term) == term
+        };
+        let count = voters.iter().filter(holds).count();
+        if count * 2 > voters.len() {
+            return Ok(());
+        }
+        let what = format!("{} commits {commit}, which {count} disks hold", node.id());
+        broken("inv:committed-durable", what)
+    }
+
+    /// Whether everything `envelope` claims of its sender's disk is there.
+    pub(super) fn send(&self, envelope: &Envelope, disk: &Disk) -> Result<(), String> {
+        let hard = &disk.hard;
+        let backed = hard.term == envelope.term
+            && match &envelope.message {
+                Message::RequestVote(ask) => {
+                    hard.vote == Some(hard.node) && disk.last() >= ask.last
+                }
+                Message::VoteReply(reply) => !reply.granted || hard.vote == Some(envelope.to),
+                Message::AppendReply(reply) => match reply.result {
+                    AppendResult::Matched { matched } => disk.last().index >= matched,
+                    AppendResult::Refused { .. } | AppendResult::StaleTerm => true,
+                },
+                _ => true,
+            };
+        if backed {
+            return Ok(());
+        }
+        let what = format!("{envelope:?} leaves a disk with term {} {:?}", hard.term, hard.vote);
+        broken("inv:persist-before-send", what)
+    }
+
+    /// An apply, after everything up to `handed` was handed out in this boot.
+    pub(super) fn apply(
+        &mut self,
+        id: u64,
+        handed: LogIndex,
+        apply: &Apply,
+        disk: &Disk,
+    ) -> Result<LogIndex, String> {
+        let mut last = handed;
+        for at in apply.entries.iter() {
+            let index = at.position.index;
+            let what = if index != last.next() {
+                Some(format!("n{id} applies {index} after {last}"))
+            } else if disk.entry(index).is_none_or(|(p, e)| (*p, e) != (at.position, at.entry)) {
+                Some(format!("n{id} applies {}, which its disk does not hold so", at.position))
+            } else {
+                let ghost = (at.position, at.entry.clone());
+                let was = self.applied.entry(index).or_insert_with(|| ghost.clone());
+                (*was != ghost).then(|| format!("n{id} applies {ghost:?}, another {was:?}"))
+            };
+            if let Some(what) = what {
+                return Err(format!("inv:apply-once-in-order: {what}"));
+            }
+            last = index;
+        }
+        Ok(last)
+    }
+
+    /// After a command: what all disks and all logs in memory say together.
+    pub(super) fn cluster(&mut self, nodes: &[(u64, Option<&Node>, &Disk)]) -> Result<(), String> {
+        for (id, _, disk) in nodes {
+            if let Some(vote) = disk.hard.vote {
+                let term = disk.hard.term;
+                let held = *self.durable_votes.entry((*id, term)).or_insert(vote);
+                if held != vote {
+                    let what = format!("the disk of n{id} gives term {term} to {held} and {vote}");
+                    return broken("inv:one-vote-per-term", what);
+                }
+            }
+        }
+        let logs = nodes.iter().flat_map(|(id, node, disk)| {
+            let on_disk = (
+                format!("disk of n{id}"),
+                terms(|index| disk.entry(index).map(|(position, _)| position.term)),
+            );
+            let in_memory = node.map(|node| (format!("n{id}"), terms(|index| node.term_at(index))));
+            [Some(on_disk), in_memory].into_iter().flatten()
+        });
+        let logs: Vec<_> = logs.collect();
+        for (at, (one, left)) in logs.iter().enumerate() {
+            for (other, right) in logs.iter().skip(at + 1) {
+                let shared = left.iter().zip(right).rposition(|(a, b)| a == b);
+                let prefix = shared.map_or(0, |last| last + 1);
+                if left.iter().zip(right).take(prefix).any(|(a, b)| a != b) {
+                    let what = format!("{one} {left:?} and {other} {right:?}");
+                    return broken("inv:log-matching", what);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The terms of a log from index 1 up to where `term_at` knows none.
+fn terms(term_at: impl Fn(LogIndex) -> Option<Term>) -> Vec<u64> {
+    (1..).map_while(|index| term_at(LogIndex(index)).map(|term| term.0)).collect()
+}
