@@ -15,7 +15,7 @@ use raft_core::{
 
 use super::{
     disk::{entry_at, fresh_hard_state},
-    parse::{Args, list, number, position},
+    parse::{Args, list, node, number, position},
 };
 
 /// A kind of message: its name, its words, and how to read them; the term is the envelope's.
@@ -148,7 +148,7 @@ pub(super) fn envelope(from: u64, to: u64, args: &mut Args<'_>) -> Result<Envelo
         epoch,
         from: NodeId(from),
         from_incarnation: Incarnation(args.get("from-life", hard.incarnation.0, number)?),
-        to: NodeId(args.get("claims-to", to, number)?),
+        to: NodeId(args.get("claims-to", to, node)?),
         to_incarnation: Incarnation(args.get("to-life", 0, number)?),
         term,
         message,

@@ -255,8 +255,12 @@ pub(super) fn field(status: &Status, name: &str) -> Result<String, String> {
         let known = json.as_object().into_iter().flatten().map(|(key, _)| key.replace('_', "-"));
         format!("status has no {name}; it has {}", known.collect::<Vec<_>>().join(", "))
     })?;
-    Ok(format!("{name}={}", flat(value)))
+    let node = NODE_FIELDS.contains(&key.as_str()) && value.is_u64();
+    Ok(format!("{name}={}{}", if node { "n" } else { "" }, flat(value)))
 }
+
+/// Fields of a status that hold a node.
+const NODE_FIELDS: &[&str] = &["node", "vote", "leader"];
 
 /// A JSON value in one word where that is possible.
 fn flat(value: &serde_json::Value) -> String {
@@ -268,6 +272,11 @@ fn flat(value: &serde_json::Value) -> String {
             format!("({})", parts.iter().map(flat).collect::<Vec<_>>().join(","))
         }
         Value::Object(fields) => {
+            if let (2, Some(term), Some(index)) =
+                (fields.len(), fields.get("term"), fields.get("index"))
+            {
+                return format!("{}/{}", flat(term), flat(index));
+            }
             let each = fields.iter().map(|(key, value)| format!("{key}={}", flat(value)));
             format!("{{{}}}", each.collect::<Vec<_>>().join(","))
         }

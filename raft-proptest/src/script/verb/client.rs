@@ -21,7 +21,12 @@ pub(super) const VERBS: &[Verb] = &[
         about: "proposes one command for each word, all before the node is asked for work",
         run: propose,
     },
-    Verb { name: "read", usage: "n1", about: "asks for a linearizable read", run: read },
+    Verb {
+        name: "read",
+        usage: "n1 [count=N]",
+        about: "asks for a linearizable read, or several before the node is asked for work",
+        run: read,
+    },
     Verb {
         name: "step-down",
         usage: "n1",
@@ -60,9 +65,11 @@ fn propose(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 
 fn read(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
-    match world.take(id, |node, now| node.read(now))? {
-        Ok(ticket) => world.issue(id, Issued::Read(ticket))?,
-        Err(why) => world.reject(id, "read", &why),
+    for _ in 0..args.get("count", 1, number)? {
+        match world.take(id, |node, now| node.read(now))? {
+            Ok(ticket) => world.issue(id, Issued::Read(ticket))?,
+            Err(why) => world.reject(id, "read", &why),
+        }
     }
     world.drain(id)
 }

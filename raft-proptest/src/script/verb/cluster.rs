@@ -58,7 +58,9 @@ fn set_option(options: &mut Options, key: &str, text: &str) -> Result<(), String
     let fields = json.as_object_mut().ok_or("options are no record")?;
     let plain = key.replace('-', "_");
     let nanos = format!("{plain}_ns");
-    let value = if fields.contains_key(&nanos) {
+    // `check-quorum=on` and `check-quorum=300ms` are two options.
+    let timed = fields.contains_key(&nanos);
+    let value = if timed && (!fields.contains_key(&plain) || duration(text).is_ok()) {
         Some((nanos, Value::from(duration(text)?)))
     } else {
         match fields.get(&plain) {

@@ -47,14 +47,11 @@ pub(super) const VERBS: &[Verb] = &[
         run: progress,
     },
     Verb {
-        name: "mute",
-        usage: "KIND… | all",
-        about: "leaves out lines of these kinds",
-        run: mute,
+        name: "mute", usage: "KIND,…|all", about: "leaves out lines of these kinds", run: mute
     },
     Verb {
         name: "unmute",
-        usage: "[KIND…]",
+        usage: "[KIND,…]",
         about: "tells them again; all kinds if none is named",
         run: unmute,
     },
@@ -148,7 +145,11 @@ fn progress(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 
 fn kinds(args: &mut Args<'_>) -> Result<Vec<&'static str>, String> {
     let mut found = Vec::new();
+    let mut words = Vec::new();
     while let Some(word) = args.next() {
+        words.extend(word.split(','));
+    }
+    for word in words {
         match print::KINDS.iter().find(|kind| **kind == word) {
             Some(kind) => found.push(*kind),
             None if word == "all" => found.extend(print::KINDS),

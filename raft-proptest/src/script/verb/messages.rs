@@ -9,7 +9,7 @@ use super::Verb;
 use crate::script::{
     forge,
     net::{Pattern, link},
-    parse::{Args, list, node},
+    parse::{Args, list, node, number},
     print,
     world::World,
 };
@@ -55,7 +55,7 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "forge",
         usage: "n3->n2 KIND [term=1] [WORDS OF THE KIND] [cluster=C] [group=G] [epoch=E] \
-                [from-life=L] [to-life=L] [claims-to=n1]",
+                [from-life=L] [to-life=L] [claims-to=n1] [times=1]",
         about: "hands n2 a message that claims to come from n3",
         run: forge_one,
     },
@@ -132,8 +132,9 @@ fn forge_one(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let ([from], [to]) = (from.as_slice(), to.as_slice()) else {
         return Err(format!("{text:?} does not name one sender and one receiver"));
     };
+    let times = args.get("times", 1, number)?;
     let envelope = forge::envelope(*from, *to, args)?;
-    world.receive(*to, envelope)
+    (0..times).try_for_each(|_| world.receive(*to, envelope.clone()))
 }
 
 fn net(world: &mut World, _: &mut Args<'_>) -> Result<(), String> {
