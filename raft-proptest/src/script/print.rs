@@ -247,14 +247,19 @@ pub(super) fn peer(peer: &PeerStatus) -> String {
     format!("{peer} {state} match={matched} next={next} inflight={inflight}")
 }
 
-/// A field of a status by its name, whatever fields there are.
+/// A field of a status by its name, whatever fields there are; `queues.reads` is one inside.
 pub(super) fn field(status: &Status, name: &str) -> Result<String, String> {
     let json = serde_json::to_value(status).map_err(|error| error.to_string())?;
-    let key = name.replace('-', "_");
-    let value = json.get(&key).ok_or_else(|| {
-        let known = json.as_object().into_iter().flatten().map(|(key, _)| key.replace('_', "-"));
-        format!("status has no {name}; it has {}", known.collect::<Vec<_>>().join(", "))
-    })?;
+    let mut value = &json;
+    let mut key = String::new();
+    for part in name.split('.') {
+        key = part.replace('-', "_");
+        value = value.get(&key).ok_or_else(|| {
+            let known = value.as_object().into_iter().flatten();
+            let known = known.map(|(key, _)| key.replace('_', "-")).collect::<Vec<_>>();
+            format!("status has no {name}; there are {}", known.join(", "))
+        })?;
+    }
     let node = NODE_FIELDS.contains(&key.as_str()) && value.is_u64();
     Ok(format!("{name}={}{}", if node { "n" } else { "" }, flat(value)))
 }

@@ -24,7 +24,7 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "show",
         usage: "n1 FIELD…",
-        about: "says fields of the status by name, whatever fields the status has",
+        about: "says fields of the status by name, whatever fields it has; `queues.reads` is one inside",
         run: show,
     },
     Verb {
