@@ -30,19 +30,22 @@ pub(super) struct Net {
 /// Which messages a command speaks of: `n1->n2 RequestVote nth=2,1`.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    from: Option<Vec<u64>>,
-    to: Option<Vec<u64>>,
+    from: Side,
+    to: Side,
     kind: Option<String>,
     nth: Vec<u64>,
     text: String,
 }
 
-fn side(text: &str) -> Result<Option<Vec<u64>>, String> {
+/// One end of a link: these nodes, or `None` for any.
+pub(super) type Side = Option<Vec<u64>>;
+
+fn side(text: &str) -> Result<Side, String> {
     if text == "*" { Ok(None) } else { list(node)(text).map(Some) }
 }
 
 /// `n1->n2,n3`, `n1->*`, `*->n2`, or `*` for everything.
-pub(super) fn link(text: &str) -> Result<(Option<Vec<u64>>, Option<Vec<u64>>), String> {
+pub(super) fn link(text: &str) -> Result<(Side, Side), String> {
     if text == "*" {
         return Ok((None, None));
     }
@@ -67,9 +70,7 @@ impl Pattern {
     }
 
     fn matches(&self, envelope: &Envelope) -> bool {
-        let fits = |side: &Option<Vec<u64>>, id: u64| {
-            side.as_ref().is_none_or(|nodes| nodes.contains(&id))
-        };
+        let fits = |side: &Side, id: u64| side.as_ref().is_none_or(|nodes| nodes.contains(&id));
         fits(&self.from, envelope.from.0)
             && fits(&self.to, envelope.to.0)
             && self.kind.as_ref().is_none_or(|kind| kind == envelope.message.name())

@@ -77,7 +77,7 @@ fn vote(vote: Option<NodeId>) -> String {
 /// `150ms`, in the largest unit that leaves no rest.
 pub(super) fn duration(nanos: u64) -> String {
     for (unit, size) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
-        if nanos > 0 && nanos % size == 0 {
+        if nanos > 0 && nanos.is_multiple_of(size) {
             return format!("{}{unit}", nanos / size);
         }
     }
@@ -101,7 +101,7 @@ fn persist(write: &Persist) -> Result<String, String> {
     if let Some(from) = write.truncate_from() {
         text += &format!(" cut={from}");
     }
-    if write.entries.len() > 0 {
+    if !write.entries.is_empty() {
         text += &format!(" entries={}", entries(&write.entries)?);
     }
     Ok(text)
@@ -147,7 +147,7 @@ pub(super) fn envelope(envelope: &Envelope) -> Result<String, String> {
         Message::VoteReply(reply) => granted(reply.granted).to_owned(),
         Message::AppendEntries(append) => {
             let mut text = format!("prev={}", append.previous);
-            if append.entries.len() > 0 {
+            if !append.entries.is_empty() {
                 text += &format!(" entries={}", entries(&append.entries)?);
             }
             text + &format!(" commit={} round={}", append.commit, append.round)

@@ -56,10 +56,8 @@ impl Watch {
         }
         let now = Seen { boot, term: node.term(), commit: node.commit(), applied: node.applied() };
         if let Some(was) = self.seen.insert(id, now) {
-            let same = was.boot == boot;
-            if now.term < was.term && same
-                || same && (now.commit < was.commit || now.applied < was.applied)
-            {
+            let fell = now.term < was.term || now.commit < was.commit || now.applied < was.applied;
+            if was.boot == boot && fell {
                 return broken("inv:monotone", format!("n{id} went from {was:?} to {now:?}"));
             }
         }
