@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use raft_core::{
     Boot, BootId, ClusterId, Configuration, Entries, Entry, EntryKind, GroupId, HardState,
-    Incarnation, LogIndex, LogPosition, NodeId, Persist, PersistAck, Term, TermRun,
+    Incarnation, LogIndex, LogPosition, NodeId, Persist, PersistAck, SnapshotMeta, TermRun,
 };
 
 /// One disk.
@@ -24,6 +24,10 @@ pub(super) struct Disk {
     open: VecDeque<(Persist, bool)>,
     /// The newest acknowledgement ever given, for drivers that say things twice.
     pub(super) newest_ack: Option<PersistAck>,
+    /// The configuration it was born with; blank for a disk that knows no group.
+    pub(super) born: Configuration,
+    /// The newest snapshot that is surely there.
+    pub(super) snapshot: Option<SnapshotMeta>,
 }
 
 /// The entry that a script means by a term alone: its content says where it stands, so that two
@@ -39,14 +43,33 @@ pub(super) fn fresh_hard_state(node: u64) -> HardState {
 }
 
 impl Disk {
-    pub(super) fn fresh(node: u64) -> Self {
+    /// The disk of a member that was there from the start, or of nobody yet.
+    pub(super) fn fresh(node: u64, born: Configuration) -> Self {
         let hard = fresh_hard_state(node);
-        Self { hard, log: Vec::new(), open: VecDeque::new(), newest_ack: None }
+        let (log, open) = (Vec::new(), VecDeque::new());
+        Self { hard, log, open, newest_ack: None, born, snapshot: None }
+    }
+
+    /// Where the snapshot stands.
+    pub(super) fn base(&self) -> LogPosition {
+        self.snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position)
+    }
+
+    /// A snapshot of the own machine became durable.
+    pub(super) fn keep_snapshot(&mut self, meta: SnapshotMeta) {
+        if self.base() < meta.position {
+            self.snapshot = Some(meta);
+        }
+    }
+
+    /// Drops the log up to `index`.
+    pub(super) fn compact(&mut self, index: LogIndex) {
+        self.log.retain(|(position, _)| position.index > index);
     }
 
     /// Last position that is surely there.
     pub(super) fn last(&self) -> LogPosition {
-        self.log.last().map_or(LogPosition::ZERO, |(position, _)| *position)
+        self.log.last().map_or(self.base(), |(position, _)| *position)
     }
 
     /// The entry at `index`, if it is surely there.
@@ -110,6 +133,14 @@ impl Disk {
     }
 
     fn publish(&mut self, write: &Persist) -> Result<(), String> {
+        if let Some(publish) = write.snapshot() {
+            if publish.keep_log {
+                self.compact(publish.meta.index());
+            } else {
+                self.log.clear();
+            }
+            self.snapshot = Some(publish.meta.clone());
+        }
         if let Some(from) = write.truncate_from() {
             self.log.retain(|(position, _)| position.index < from);
         }
@@ -144,17 +175,27 @@ impl Disk {
         runs
     }
 
-    /// What a driver hands to boot.
-    pub(super) fn boot(&self, id: BootId, voters: &Configuration) -> Boot {
-        let stamp = self.log.last().map_or(0, |(_, entry)| entry.stamp);
-        let boot = Boot::new(id, id.0, self.hard.clone(), voters.clone());
-        boot.with_log(self.term_runs(), self.last().index, stamp)
+    /// What a driver hands to boot; a machine in memory starts from the snapshot.
+    pub(super) fn boot(&self, id: BootId) -> Boot {
+        let mut boot = Boot::new(id, id.0, self.hard.clone(), self.born.clone());
+        let mut stamp = 0;
+        if let Some(meta) = &self.snapshot {
+            stamp = meta.stamp;
+            boot = boot.with_snapshot(meta.clone());
+        }
+        let marks = self
+            .log
+            .iter()
+            .filter(|(position, entry)| entry.kind.is_mark() && position.index > self.base().index);
+        let stamp = self.log.last().map_or(stamp, |(_, entry)| entry.stamp);
+        let first = self.log.first().map(|(position, _)| position.index);
+        boot = boot.with_log(self.term_runs(), self.last().index, stamp);
+        boot.first = first.unwrap_or(boot.first);
+        boot.with_marks(marks.cloned().collect())
     }
 
-    /// Puts a log of these terms on the disk.
-    pub(super) fn write_log(&mut self, terms: &[u64]) {
-        let at = |(term, index): (&u64, u64)| LogPosition::new(Term(*term), LogIndex(index));
-        let positions = terms.iter().zip(1_u64..).map(at);
-        self.log = positions.map(|position| (position, entry_at(position))).collect();
+    /// Puts these entries on the disk in place of its log.
+    pub(super) fn write_log(&mut self, entries: &Entries) {
+        self.log = entries.iter().map(|at| (at.position, at.entry.clone())).collect();
     }
 }

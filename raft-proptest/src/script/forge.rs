@@ -6,16 +6,17 @@
 //! **Upholds.** Nothing.
 //! **Not here.** How messages print (`print.rs`).
 
-use bytes::Bytes;
 use raft_core::{
-    AppendEntries, AppendReply, AppendResult, BootId, ClusterId, Entries, Entry, EntryKind,
-    Envelope, GroupId, Incarnation, LogIndex, LogPosition, Message, NodeId, PreVote, PreVoteReply,
-    RequestVote, RoundId, Term, VoteReply,
+    AppendEntries, AppendReply, AppendResult, BootId, ClusterId, Entries, Envelope, GroupId,
+    Incarnation, InstallMeta, LogIndex, LogPosition, Message, NodeId, NotMember, Options, PreVote,
+    PreVoteReply, ReadIndex, ReadIndexReply, RequestVote, RoundId, SnapshotMeta, Term, TimeoutNow,
+    TransferRefusal, TransferRefused, VoteReply,
 };
 
 use super::{
-    disk::{entry_at, fresh_hard_state},
-    parse::{Args, list, node, number, position},
+    disk::fresh_hard_state,
+    parse::{Args, duration, node, number, option, position},
+    words::{entries_after, read_configuration},
 };
 
 /// A kind of message: its name, its words, and how to read them; the term is the envelope's.
@@ -37,18 +38,37 @@ pub(super) const KINDS: &[Kind] = &[
         usage: "granted|refused [round=1] [boot=B]",
         read: pre_vote_reply,
     },
-    Kind { name: "RequestVote", usage: "[last=0/0]", read: request_vote },
+    Kind { name: "RequestVote", usage: "[last=0/0] [authorised-by=TERM]", read: request_vote },
     Kind { name: "VoteReply", usage: "granted|refused", read: vote_reply },
     Kind {
         name: "AppendEntries",
-        usage: "[prev=0/0] [entries=TERM[:CONTENT],…] [commit=0] [round=1]",
+        usage: "[prev=0/0] [entries=TERM[:CONTENT],…] [commit=0] [round=1] [void=0]",
         read: append,
     },
     Kind {
         name: "AppendReply",
-        usage: "[match=0|refused=INDEX hint=T/I|stale-term] [round=1]",
+        usage: "[match=0|refused=INDEX hint=T/I|need-snapshot|stale-term] [round=1] \
+                [promise=0ns] [applied=0]",
         read: append_reply,
     },
+    Kind { name: "TimeoutNow", usage: "[transfer=1] [last=0/0]", read: timeout_now },
+    Kind {
+        name: "TransferRefused",
+        usage: "log-differs|ineligible [transfer=1]",
+        read: transfer_refused,
+    },
+    Kind { name: "ReadIndex", usage: "[context=1] [boot=B]", read: read_index },
+    Kind {
+        name: "ReadIndexReply",
+        usage: "[context=1] [boot=B] [index=none|I]",
+        read: read_index_reply,
+    },
+    Kind {
+        name: "InstallMeta",
+        usage: "at=T/I config=(1,2,3) [config-index=I] [machine=0] [round=1]",
+        read: install_meta,
+    },
+    Kind { name: "NotMember", usage: "[commit=0] [configuration=0]", read: not_member },
 ];
 
 fn round(args: &mut Args<'_>) -> Result<RoundId, String> {
@@ -77,7 +97,8 @@ fn pre_vote_reply(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
 
 fn request_vote(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
     let last = args.get("last", LogPosition::ZERO, position)?;
-    Ok(Message::RequestVote(RequestVote { last }))
+    let authorised_by = args.get("authorised-by", None, |t| number(t).map(Term).map(Some))?;
+    Ok(Message::RequestVote(RequestVote { last, authorised_by }))
 }
 
 fn vote_reply(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
@@ -90,44 +111,77 @@ fn append(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
         args.get("entries", Entries::EMPTY, |text| entries_after(previous.index, text))?;
     let commit = LogIndex(args.get("commit", 0, number)?);
     let round = args.get("round", 1, number)?;
-    Ok(Message::AppendEntries(AppendEntries { previous, entries, commit, round }))
+    let void_transfer = args.get("void", 0, number)?;
+    Ok(Message::AppendEntries(AppendEntries { previous, entries, commit, round, void_transfer }))
 }
 
 fn append_reply(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
-    let round = args.get("round", 1, number)?;
     let result = match (args.next(), args.value("refused")) {
         (Some("stale-term"), None) => AppendResult::StaleTerm,
+        (Some("need-snapshot"), None) => AppendResult::NeedSnapshot,
         (None, Some(index)) => AppendResult::Refused {
             previous: LogIndex(number(index)?),
             hint: args.get("hint", LogPosition::ZERO, position)?,
         },
         (None, None) => AppendResult::Matched { matched: LogIndex(args.get("match", 0, number)?) },
-        _ => return Err("an answer is match=, refused= or stale-term".to_owned()),
+        _ => return Err("an answer is match=, refused=, need-snapshot or stale-term".to_owned()),
     };
-    Ok(Message::AppendReply(AppendReply { round, result }))
+    let round = args.get("round", 1, number)?;
+    let promise_ns = args.get("promise", 0, duration)?;
+    let applied = LogIndex(args.get("applied", 0, number)?);
+    Ok(Message::AppendReply(AppendReply { round, result, promise_ns, applied }))
 }
 
-/// `1,2:x,3:noop` as entries after index `before`.
-pub(super) fn entries_after(before: LogIndex, text: &str) -> Result<Entries, String> {
-    let parts: Vec<String> = list(|part| Ok(part.to_owned()))(text)?;
-    let mut out = Vec::new();
-    for (part, offset) in parts.iter().zip(1_u64..) {
-        let (term, content) = part.split_once(':').unwrap_or((part, ""));
-        let at = LogPosition::new(Term(number(term)?), before.plus(offset));
-        let kind = content.strip_prefix("kind-").map(|kind| kind.parse::<u8>());
-        let entry = match (content, kind) {
-            ("", _) => entry_at(at),
-            ("noop", _) => Entry { kind: EntryKind::NOOP, ..Entry::default() },
-            (_, Some(Ok(kind))) => Entry { kind: EntryKind(kind), ..Entry::default() },
-            (_, Some(Err(_))) => return Err(format!("{content:?} is no kind of entry")),
-            (text, None) => {
-                let payload = Bytes::copy_from_slice(text.as_bytes());
-                Entry { kind: EntryKind::COMMAND, payload, ..Entry::default() }
-            }
-        };
-        out.push((at, entry));
-    }
-    Entries::collect(out).map_err(|error| error.to_string())
+fn timeout_now(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
+    let transfer = args.get("transfer", 1, number)?;
+    let last = args.get("last", LogPosition::ZERO, position)?;
+    Ok(Message::TimeoutNow(TimeoutNow { transfer, last }))
+}
+
+fn transfer_refused(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
+    let reason = match args.word("log-differs or ineligible")? {
+        "log-differs" => TransferRefusal::LogDiffers,
+        "ineligible" => TransferRefusal::Ineligible,
+        other => return Err(format!("{other:?} is neither log-differs nor ineligible")),
+    };
+    let transfer = args.get("transfer", 1, number)?;
+    Ok(Message::TransferRefused(TransferRefused { transfer, reason }))
+}
+
+fn context(args: &mut Args<'_>) -> Result<RoundId, String> {
+    let number = args.get("context", 1, number)?;
+    Ok(RoundId { boot: BootId(args.get("boot", 0, self::number)?), number })
+}
+
+fn read_index(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
+    Ok(Message::ReadIndex(ReadIndex { context: context(args)? }))
+}
+
+fn read_index_reply(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
+    let index = args.get("index", None, option(number))?.map(LogIndex);
+    Ok(Message::ReadIndexReply(ReadIndexReply { context: context(args)?, index }))
+}
+
+/// The description of a snapshot, from `at=`, `config=`, `config-index=` and `machine=`.
+pub(super) fn snapshot_meta(args: &mut Args<'_>) -> Result<SnapshotMeta, String> {
+    let position = position(args.value("at").ok_or("at= is missing")?)?;
+    let members = read_configuration(args.value("config").ok_or("config= is missing")?)?;
+    let machine = args.get("machine", 0, number)?;
+    let mut meta = SnapshotMeta::empty(position, members, Options::default().settings(), machine);
+    meta.configuration_index =
+        args.get("config-index", position.index, |text| number(text).map(LogIndex))?;
+    Ok(meta)
+}
+
+fn install_meta(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
+    let meta = Box::new(snapshot_meta(args)?);
+    Ok(Message::InstallMeta(InstallMeta { meta, round: args.get("round", 1, number)? }))
+}
+
+fn not_member(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
+    let commit = LogIndex(args.get("commit", 0, number)?);
+    let configuration_index = LogIndex(args.get("configuration", 0, number)?);
+    Ok(Message::NotMember(NotMember { commit, configuration_index }))
 }
 
 /// A whole envelope: `n3->n2 RequestVote term=9 last=0/0`, with any part of its address changed.

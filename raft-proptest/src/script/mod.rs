@@ -23,7 +23,7 @@
 //! - `world.rs` holds the nodes and takes their outputs, `disk.rs` what survives power loss,
 //!   `net.rs` what is under way;
 //! - `print.rs` says every output, message, note and reason in words: an output without words fails
-//!   the script;
+//!   the script; `words.rs` writes and reads values;
 //! - `watch.rs` checks the cluster's invariants after every command;
 //! - `expect.rs` compares, rewrites, and says what to do.
 //!
@@ -47,6 +47,7 @@ mod print;
 mod run;
 mod verb;
 mod watch;
+mod words;
 mod world;
 
 pub use expect::Verdict;

@@ -130,6 +130,12 @@ impl<'a> Args<'a> {
         self.next().ok_or_else(|| format!("{what} is missing"))
     }
 
+    /// Takes `word` if it is among the words left.
+    pub(super) fn take_word(&mut self, word: &str) -> bool {
+        let at = self.plain.iter().position(|plain| *plain == word);
+        at.is_some_and(|at| self.plain.remove(at) == word)
+    }
+
     /// The next word as a node.
     pub(super) fn node(&mut self) -> Result<u64, String> {
         node(self.word("a node")?)

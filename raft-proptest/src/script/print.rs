@@ -1,24 +1,38 @@
-//! Printing: every output, message, note and reason as one line of words.
+//! Printing: every output, message, note, reason and refused input as one line of words.
 //!
 //! **Intuition.** One place per printed thing. The core's enumerations are open, so each match here
 //! ends in an arm that fails the script and names this file: something new never compiles silently
 //! into nothing.
 //! **Source.** Ours.
 //! **Upholds.** Nothing.
-//! **Not here.** Which lines a script asked to leave out (`world.rs`).
+//! **Not here.** Which lines a script asked to leave out (`world.rs`), values (`words.rs`).
 
 use raft_core::{
-    AppendResult, Entries, Entry, EntryKind, Envelope, FetchPurpose, HardState, Input, Issued,
-    LogPosition, Message, NodeId, Note, Outcome, Output, PeerStatus, Persist, ProgressState,
-    ReadFailure, Status, UnknownReason,
+    AppendResult, DeferredRefusal, Envelope, FetchPurpose, Input, Issued, Message, Note,
+    OperationFailure, Outcome, Output, PeerStatus, Persist, ProgressState, ReadFailure,
+    TransferRefusal, UnknownReason,
 };
 
-use super::disk::entry_at;
+use super::words::{configuration, duration, entries, hard_state, snapshot, span};
 
 /// What kind of fact a line tells; `mute` leaves out by kind.
 pub(super) const KINDS: &[&str] = &[
-    "accepted", "apply", "commit", "fetch", "halted", "note", "outcome", "persist", "read",
-    "recover", "rejected", "role", "send",
+    "accepted",
+    "apply",
+    "commit",
+    "config",
+    "fetch",
+    "halted",
+    "note",
+    "operation",
+    "outcome",
+    "persist",
+    "read",
+    "recover",
+    "rejected",
+    "role",
+    "send",
+    "snapshot",
 ];
 
 fn unknown(what: &impl std::fmt::Debug) -> String {
@@ -30,9 +44,9 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
     Ok(Some(match output {
         // Roles are told with the role before, sends together for all receivers (`world.rs`).
         Output::RoleChanged { .. } | Output::Send(_) => return Ok(None),
-        Output::Persist(write) => ("persist", format!("persist{}", persist(write)?)),
+        Output::Persist(write) => ("persist", format!("persist{}", persist(write))),
         Output::Apply(apply) => {
-            let list = entries(&apply.entries)?;
+            let list = entries(&apply.entries);
             let first = apply.first_ticket.map(|ticket| ticket.0);
             let range = first.map(|first| (first, first + apply.entries.len().max(1) - 1));
             let tickets = range.map_or(String::new(), |(a, b)| format!(" {}", span("t", a, b)));
@@ -48,6 +62,29 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             let tickets = span("t", first.0, first.0 + count.max(&1) - 1);
             ("outcome", format!("outcome {tickets} {}", self::outcome(*outcome)?))
         }
+        Output::Admitted { deferred, ticket, index } => {
+            ("accepted", format!("admitted {deferred} as {ticket} at {index}"))
+        }
+        Output::OperationEnded { ticket, result } => {
+            let how = match result {
+                Ok(index) => format!("done index={index}"),
+                Err(why) => format!("failed: {}", operation_failure(*why)?),
+            };
+            ("operation", format!("operation {ticket} {how}"))
+        }
+        Output::TakeSnapshot { meta, .. } => ("snapshot", format!("take {}", snapshot(meta))),
+        Output::SendSnapshot(ask) => {
+            let (to, term) = (ask.to, ask.term);
+            ("snapshot", format!("ship to {to} term={term} {}", snapshot(&ask.meta)))
+        }
+        Output::InstallSnapshot(meta) => ("snapshot", format!("install {}", snapshot(meta))),
+        Output::DiscardSnapshot(stage) => ("snapshot", format!("discard {stage}")),
+        Output::CompactTo(index) => ("snapshot", format!("compact to {index}")),
+        Output::ConfigChanged(changed) => {
+            let state = if changed.committed { "committed" } else { "pending" };
+            let (members, index) = (configuration(&changed.configuration), changed.index);
+            ("config", format!("config {members} index={index} {state}"))
+        }
         Output::ReadEntries(ask) => {
             let whom = match ask.purpose {
                 FetchPurpose::Replicate(peer) => peer.to_string(),
@@ -61,80 +98,25 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
     }))
 }
 
-/// `t1` or `t1..t3`.
-fn span(prefix: &str, first: u64, last: u64) -> String {
-    if first == last {
-        format!("{prefix}{first}")
-    } else {
-        format!("{prefix}{first}..{prefix}{last}")
+fn persist(write: &Persist) -> String {
+    let mut text = String::new();
+    if let Some(publish) = write.snapshot() {
+        let log = if publish.keep_log { "keep-log" } else { "new-log" };
+        text += &format!(" snapshot={} {log}", publish.meta.position);
     }
-}
-
-fn vote(vote: Option<NodeId>) -> String {
-    vote.map_or("none".to_owned(), |node| node.to_string())
-}
-
-/// `150ms`, in the largest unit that leaves no rest.
-pub(super) fn duration(nanos: u64) -> String {
-    for (unit, size) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
-        if nanos > 0 && nanos.is_multiple_of(size) {
-            return format!("{}{unit}", nanos / size);
-        }
-    }
-    format!("{nanos}ns")
-}
-
-/// ` term=1 vote=n1`, and what else is not as on a fresh disk.
-pub(super) fn hard_state(hard: &HardState) -> String {
-    let mut text = format!(" term={} vote={}", hard.term, vote(hard.vote));
-    if hard.promise_ns > 0 {
-        text += &format!(" promise={}", duration(hard.promise_ns));
-    }
-    if hard.epoch.number > 0 {
-        text += &format!(" epoch={}", hard.epoch.number);
-    }
-    text
-}
-
-fn persist(write: &Persist) -> Result<String, String> {
-    let mut text = write.hard_state().map_or(String::new(), hard_state);
+    text += &write.hard_state().map_or(String::new(), hard_state);
     if let Some(from) = write.truncate_from() {
         text += &format!(" cut={from}");
     }
     if !write.entries.is_empty() {
-        text += &format!(" entries={}", entries(&write.entries)?);
+        text += &format!(" entries={}", entries(&write.entries));
     }
-    Ok(text)
+    text
 }
 
-/// `2/3`, with what it carries unless that is what its position says.
-pub(super) fn entry(position: LogPosition, entry: &Entry) -> String {
-    if *entry == (Entry { stamp: entry.stamp, ..entry_at(position) }) {
-        return position.to_string();
-    }
-    let payload = std::str::from_utf8(&entry.payload).ok().filter(|text| text.len() <= 16);
-    let content = match (entry.kind, payload) {
-        (EntryKind::COMMAND, Some(text)) => text.to_owned(),
-        (EntryKind::COMMAND, None) => format!("{}B", entry.payload.len()),
-        (kind, _) => kind.to_string(),
-    };
-    format!("{position}:{content}")
-}
-
-/// Entries with commas between them, or the first and last of many.
-pub(super) fn entries(entries: &Entries) -> Result<String, String> {
-    const SHOWN_MAX: u64 = 6;
-    if let (Some(first), Some(last)) = (entries.iter().next(), entries.last())
-        && entries.len() > SHOWN_MAX
-    {
-        return Ok(format!("{}..{last}", first.position));
-    }
-    let each = entries.iter().map(|at| entry(at.position, at.entry));
-    Ok(each.collect::<Vec<_>>().join(","))
-}
-
-/// The message's name and content, with the term of its envelope.
-pub(super) fn envelope(envelope: &Envelope) -> Result<String, String> {
+/// The message's name and content, with the term of its envelope. How far the sender's machine has
+/// applied, which nearly every answer says, is told only in detail.
+pub(super) fn envelope(envelope: &Envelope, detail: bool) -> Result<String, String> {
     let said = match &envelope.message {
         Message::PreVote(ask) => {
             let number = ask.round.number;
@@ -143,24 +125,54 @@ pub(super) fn envelope(envelope: &Envelope) -> Result<String, String> {
         Message::PreVoteReply(reply) => {
             format!("{} round={}", granted(reply.granted), reply.round.number)
         }
-        Message::RequestVote(request) => format!("last={}", request.last),
+        Message::RequestVote(request) => {
+            let by = request.authorised_by.map(|term| format!(" authorised-by={term}"));
+            format!("last={}{}", request.last, by.unwrap_or_default())
+        }
         Message::VoteReply(reply) => granted(reply.granted).to_owned(),
         Message::AppendEntries(append) => {
             let mut text = format!("prev={}", append.previous);
             if !append.entries.is_empty() {
-                text += &format!(" entries={}", entries(&append.entries)?);
+                text += &format!(" entries={}", entries(&append.entries));
             }
-            text + &format!(" commit={} round={}", append.commit, append.round)
+            text += &format!(" commit={} round={}", append.commit, append.round);
+            if append.void_transfer > 0 {
+                text += &format!(" void={}", append.void_transfer);
+            }
+            text
         }
         Message::AppendReply(reply) => {
-            let result = match reply.result {
+            let mut text = match reply.result {
                 AppendResult::Matched { matched } => format!("match={matched}"),
                 AppendResult::Refused { previous, hint } => {
                     format!("refused={previous} hint={hint}")
                 }
+                AppendResult::NeedSnapshot => "need-snapshot".to_owned(),
                 AppendResult::StaleTerm => "stale-term".to_owned(),
             };
-            format!("{result} round={}", reply.round)
+            text += &format!(" round={}", reply.round);
+            if reply.promise_ns > 0 {
+                text += &format!(" promise={}", duration(reply.promise_ns));
+            }
+            if detail && reply.applied.0 > 0 {
+                text += &format!(" applied={}", reply.applied);
+            }
+            text
+        }
+        Message::TimeoutNow(ask) => format!("transfer={} last={}", ask.transfer, ask.last),
+        Message::TransferRefused(answer) => {
+            format!("transfer={} {}", answer.transfer, transfer_refusal(answer.reason)?)
+        }
+        Message::ReadIndex(ask) => format!("context={}", ask.context.number),
+        Message::ReadIndexReply(reply) => {
+            let index = reply.index.map_or("none".to_owned(), |index| index.to_string());
+            format!("context={} index={index}", reply.context.number)
+        }
+        Message::InstallMeta(install) => {
+            format!("snapshot={} round={}", snapshot(&install.meta), install.round)
+        }
+        Message::NotMember(told) => {
+            format!("commit={} configuration={}", told.commit, told.configuration_index)
         }
         other => return Err(unknown(other)),
     };
@@ -199,12 +211,42 @@ fn read_failure(reason: ReadFailure) -> Result<&'static str, String> {
     })
 }
 
+fn unknown_reason(reason: UnknownReason) -> Result<&'static str, String> {
+    Ok(match reason {
+        UnknownReason::LeadershipLost => "unknown: leadership lost",
+        UnknownReason::Halted => "unknown: halted",
+        UnknownReason::Shutdown => "unknown: shut down",
+        other => return Err(unknown(&other)),
+    })
+}
+
 fn outcome(outcome: Outcome) -> Result<&'static str, String> {
     Ok(match outcome {
         Outcome::Superseded => "superseded",
-        Outcome::Unknown(UnknownReason::LeadershipLost) => "unknown: leadership lost",
-        Outcome::Unknown(UnknownReason::Halted) => "unknown: halted",
-        Outcome::Unknown(UnknownReason::Shutdown) => "unknown: shut down",
+        Outcome::Unknown(reason) => unknown_reason(reason)?,
+        Outcome::Refused(DeferredRefusal::ElectionLost) => "refused: election lost",
+        Outcome::Refused(DeferredRefusal::NotLeader) => "refused: not the leader any more",
+        Outcome::Refused(DeferredRefusal::DeadlinePassed) => "refused: deadline passed",
+        Outcome::Refused(DeferredRefusal::Halted) => "refused: halted",
+        other => return Err(unknown(&other)),
+    })
+}
+
+fn transfer_refusal(reason: TransferRefusal) -> Result<&'static str, String> {
+    Ok(match reason {
+        TransferRefusal::LogDiffers => "log-differs",
+        TransferRefusal::Ineligible => "ineligible",
+        other => return Err(unknown(&other)),
+    })
+}
+
+fn operation_failure(why: OperationFailure) -> Result<&'static str, String> {
+    Ok(match why {
+        OperationFailure::Superseded => "superseded",
+        OperationFailure::Unknown(reason) => unknown_reason(reason)?,
+        OperationFailure::Refused(reason) => transfer_refusal(reason)?,
+        OperationFailure::TimedOut => "timed out",
+        OperationFailure::Cancelled => "cancelled",
         other => return Err(unknown(&other)),
     })
 }
@@ -215,26 +257,48 @@ pub(super) fn issued(issued: Issued) -> Option<String> {
         Issued::Nothing => None,
         Issued::Proposal(ticket) => Some(format!("accepted {ticket}")),
         Issued::Read(ticket) => Some(format!("accepted {ticket}")),
+        Issued::Deferred(ticket) => Some(format!("deferred {ticket}")),
+        Issued::Operation(ticket) => Some(format!("accepted {ticket}")),
     }
 }
 
 /// What was refused.
 pub(super) fn input(input: &Input) -> Result<String, String> {
-    Ok(match input {
-        Input::Tick => "tick".to_owned(),
+    let plain = match input {
         Input::Receive(envelope) => {
-            format!("{} from {}", envelope.message.name(), envelope.from)
+            return Ok(format!("{} from {}", envelope.message.name(), envelope.from));
         }
-        Input::Propose(_) => "proposal".to_owned(),
-        Input::Read => "read".to_owned(),
-        Input::Persisted(_) => "acknowledgement".to_owned(),
-        Input::PersistFailed(_) => "failed write".to_owned(),
-        Input::Applied(index) => format!("applied {index}"),
-        Input::EntriesRead { .. } | Input::EntriesReadFailed { .. } => "fetched entries".to_owned(),
-        Input::StepDown => "step-down".to_owned(),
-        Input::Shutdown => "shutdown".to_owned(),
+        Input::Applied(index) => return Ok(format!("applied {index}")),
+        Input::Tick => "tick",
+        Input::Propose(_) | Input::ProposeWith(_) => "proposal",
+        Input::Read | Input::ReadWith(_) => "read",
+        Input::Persisted(_) => "acknowledgement",
+        Input::PersistFailed(_) => "failed write",
+        Input::EntriesRead { .. } | Input::EntriesReadFailed { .. } => "fetched entries",
+        Input::StepDown => "step-down",
+        Input::ChangeConfig(_) => "change",
+        Input::TransferLeader(_) => "transfer",
+        Input::CancelTransfer => "cancel-transfer",
+        Input::Campaign { .. } => "campaign",
+        Input::ForgetLeader => "forget-leader",
+        Input::SetEligibility { .. } => "eligibility",
+        Input::Bootstrap(_) => "bootstrap",
+        Input::SnapshotTaken(_) => "taken snapshot",
+        Input::SnapshotFailed(_) => "failed snapshot",
+        Input::SnapshotSent(_) => "shipped snapshot",
+        Input::SnapshotSendFailed { .. } => "failed shipment",
+        Input::SnapshotReceived(_) => "received snapshot",
+        Input::Unreachable(_) => "unreachable",
+        Input::Capacity(_) => "capacity",
+        Input::ApplyFailed(_) => "failed apply",
+        Input::Disable(_) => "disable",
+        Input::Enable => "enable",
+        Input::UnsafeRecover(_) => "unsafe recovery",
+        Input::AcceptRecovery(_) => "accepted recovery",
+        Input::Shutdown => "shutdown",
         other => return Err(unknown(other)),
-    })
+    };
+    Ok(plain.to_owned())
 }
 
 /// One peer as a leader sees it.
@@ -245,46 +309,4 @@ pub(super) fn peer(peer: &PeerStatus) -> String {
     };
     let PeerStatus { peer, matched, next, inflight, .. } = peer;
     format!("{peer} {state} match={matched} next={next} inflight={inflight}")
-}
-
-/// A field of a status by its name, whatever fields there are; `queues.reads` is one inside.
-pub(super) fn field(status: &Status, name: &str) -> Result<String, String> {
-    let json = serde_json::to_value(status).map_err(|error| error.to_string())?;
-    let mut value = &json;
-    let mut key = String::new();
-    for part in name.split('.') {
-        key = part.replace('-', "_");
-        value = value.get(&key).ok_or_else(|| {
-            let known = value.as_object().into_iter().flatten();
-            let known = known.map(|(key, _)| key.replace('_', "-")).collect::<Vec<_>>();
-            format!("status has no {name}; there are {}", known.join(", "))
-        })?;
-    }
-    let node = NODE_FIELDS.contains(&key.as_str()) && value.is_u64();
-    Ok(format!("{name}={}{}", if node { "n" } else { "" }, flat(value)))
-}
-
-/// Fields of a status that hold a node.
-const NODE_FIELDS: &[&str] = &["node", "vote", "leader"];
-
-/// A JSON value in one word where that is possible.
-fn flat(value: &serde_json::Value) -> String {
-    use serde_json::Value;
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            format!("({})", parts.iter().map(flat).collect::<Vec<_>>().join(","))
-        }
-        Value::Object(fields) => {
-            if let (2, Some(term), Some(index)) =
-                (fields.len(), fields.get("term"), fields.get("index"))
-            {
-                return format!("{}/{}", flat(term), flat(index));
-            }
-            let each = fields.iter().map(|(key, value)| format!("{key}={}", flat(value)));
-            format!("{{{}}}", each.collect::<Vec<_>>().join(","))
-        }
-        other => other.to_string(),
-    }
 }

@@ -12,7 +12,8 @@
 use std::collections::BTreeMap;
 
 use raft_core::{
-    AppendResult, Apply, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId, Role, Term,
+    AppendResult, Apply, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId, Role,
+    SnapshotMeta, Term,
 };
 
 use super::disk::Disk;
@@ -84,7 +85,10 @@ impl Watch {
             }
             return Ok(());
         }
-        let lacks = self.committed.iter().find(|(at, was)| node.term_at(**at) != Some(**was));
+        let lacks = self.committed.iter().find(|(at, was)| {
+            let known = **at > node.last().index || node.term_at(**at).is_some();
+            known && node.term_at(**at) != Some(**was)
+        });
         lacks.map_or(Ok(()), |(at, was)| {
             broken("inv:leader-completeness", format!("n{id} leads term {term} without {was}/{at}"))
         })
@@ -93,11 +97,13 @@ impl Watch {
     fn commits(&mut self, id: u64, node: &Node) -> Result<(), String> {
         let mut index = LogIndex(1);
         while index <= node.commit() {
-            let term = node.term_at(index).unwrap_or(Term::ZERO);
-            let was = *self.committed.entry(index).or_insert(term);
-            if was != term {
-                let what = format!("n{id} commits {term}/{index}, but {was}/{index} was committed");
-                return broken("inv:committed-immutable", what);
+            // What is compacted was compared while it was there.
+            if let Some(term) = node.term_at(index) {
+                let was = *self.committed.entry(index).or_insert(term);
+                if was != term {
+                    let what = format!("n{id} commits {term}/{index}, another {was}/{index}");
+                    return broken("inv:committed-immutable", what);
+                }
             }
             index = index.next();
         }
@@ -109,17 +115,20 @@ impl Watch {
         let commit = node.commit();
         let term = node.term_at(commit);
         let status = node.status();
-        let voters = status.configuration.voters();
         let holds = |voter: &&NodeId| {
-            let entry = disks.get(&voter.0).and_then(|disk| disk.entry(commit));
-            entry.map(|(position, _)| position.term) == term
+            disks.get(&voter.0).is_some_and(|disk| {
+                let entry = disk.entry(commit).map(|(position, _)| position.term);
+                disk.base().index >= commit || entry == term
+            })
         };
-        let count = voters.iter().filter(holds).count();
-        if count * 2 > voters.len() {
-            return Ok(());
+        for half in [status.configuration.voters(), status.configuration.outgoing()] {
+            let count = half.iter().filter(holds).count();
+            if count * 2 <= half.len() && !half.is_empty() {
+                let what = format!("{} commits {commit}, which {count} disks hold", node.id());
+                return broken("inv:committed-durable", what);
+            }
         }
-        let what = format!("{} commits {commit}, which {count} disks hold", node.id());
-        broken("inv:committed-durable", what)
+        Ok(())
     }
 
     /// Whether everything `envelope` claims of its sender's disk is there.
@@ -133,7 +142,9 @@ impl Watch {
                 Message::VoteReply(reply) => !reply.granted || hard.vote == Some(envelope.to),
                 Message::AppendReply(reply) => match reply.result {
                     AppendResult::Matched { matched } => disk.last().index >= matched,
-                    AppendResult::Refused { .. } | AppendResult::StaleTerm => true,
+                    AppendResult::Refused { .. }
+                    | AppendResult::NeedSnapshot
+                    | AppendResult::StaleTerm => true,
                 },
                 _ => true,
             };
@@ -184,20 +195,22 @@ impl Watch {
                 }
             }
         }
-        let logs = nodes.iter().flat_map(|(id, node, disk)| {
-            let on_disk = (
-                format!("disk of n{id}"),
-                terms(|index| disk.entry(index).map(|(position, _)| position.term)),
-            );
-            let in_memory = node.map(|node| (format!("n{id}"), terms(|index| node.term_at(index))));
-            [Some(on_disk), in_memory].into_iter().flatten()
-        });
-        let logs: Vec<_> = logs.collect();
+        let mut logs: Vec<(String, Vec<Option<Term>>)> = Vec::new();
+        for (id, node, disk) in nodes {
+            let on_disk = |index| disk.entry(index).map(|(position, _)| position.term);
+            logs.push((format!("disk of n{id}"), terms(disk.last().index, on_disk)));
+            if let Some(node) = node {
+                logs.push((format!("n{id}"), terms(node.last().index, |at| node.term_at(at))));
+            }
+        }
         for (at, (one, left)) in logs.iter().enumerate() {
             for (other, right) in logs.iter().skip(at + 1) {
-                let shared = left.iter().zip(right).rposition(|(a, b)| a == b);
-                let prefix = shared.map_or(0, |last| last + 1);
-                if left.iter().zip(right).take(prefix).any(|(a, b)| a != b) {
+                let both = || left.iter().zip(right).enumerate();
+                let equal = |a: &Option<Term>, b: &Option<Term>| a.is_some() && a == b;
+                let shared = both().filter(|(_, (a, b))| equal(a, b)).map(|(at, _)| at).last();
+                let differs =
+                    |a: &Option<Term>, b: &Option<Term>| a.is_some() && b.is_some() && a != b;
+                if both().take(shared.unwrap_or(0)).any(|(_, (a, b))| differs(a, b)) {
                     let what = format!("{one} {left:?} and {other} {right:?}");
                     return broken("inv:log-matching", what);
                 }
@@ -205,9 +218,32 @@ impl Watch {
         }
         Ok(())
     }
+
+    /// A snapshot was asked for, or replaces the machine, which stands at `handed`.
+    pub(super) fn snapshot(
+        &self,
+        id: u64,
+        handed: LogIndex,
+        meta: &SnapshotMeta,
+        install: bool,
+    ) -> Result<(), String> {
+        let LogPosition { term, index } = meta.position;
+        let stands = if install { index >= handed } else { index == handed };
+        if !stands {
+            let what = format!("n{id} has applied {handed}, its snapshot stands at {index}");
+            return broken("inv:snapshot-agrees", what);
+        }
+        match self.committed.get(&index) {
+            Some(was) if *was != term => {
+                let what = format!("n{id} stands at {term}/{index}, committed was {was}/{index}");
+                broken("inv:snapshot-agrees", what)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
-/// The terms of a log from index 1 up to where `term_at` knows none.
-fn terms(term_at: impl Fn(LogIndex) -> Option<Term>) -> Vec<u64> {
-    (1..).map_while(|index| term_at(LogIndex(index)).map(|term| term.0)).collect()
+/// The terms of a log from index 1 to `last`; `None` where it is compacted.
+fn terms(last: LogIndex, term_at: impl Fn(LogIndex) -> Option<Term>) -> Vec<Option<Term>> {
+    (1..=last.0).map(|index| term_at(LogIndex(index))).collect()
 }

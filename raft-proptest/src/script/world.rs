@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use raft_core::{
     Accepted, BootId, Configuration, Envelope, Input, Instant, Issued, LogIndex, Message, Node,
-    NodeId, Options, Output, ReadEntries, ReadTicket, Rejected, Role, Ticket,
+    OperationTicket, Options, Output, ReadEntries, ReadTicket, Rejected, Role, SendSnapshot,
+    SnapshotId, SnapshotMeta, StageId, Ticket,
 };
 
 use super::{disk::Disk, net::Net, print, watch::Watch};
@@ -26,6 +27,8 @@ pub(super) struct Drive {
     pub(super) apply: bool,
     /// Entries asked for are read back at once.
     pub(super) fetch: bool,
+    /// Snapshots asked for are taken at once.
+    pub(super) snapshot: bool,
 }
 
 /// One server.
@@ -40,6 +43,13 @@ pub(super) struct Server {
     pub(super) clock_ahead_ns: i64,
     /// Requests for entries of this boot, the newest last.
     pub(super) fetches: Vec<ReadEntries>,
+    /// Snapshots to be taken, the newest last.
+    pub(super) takes: Vec<(SnapshotId, SnapshotMeta)>,
+    /// Snapshots to be shipped to peers, the newest last.
+    pub(super) ships: Vec<SendSnapshot>,
+    /// The newest of each that was ever asked for, for drivers that say things twice.
+    pub(super) last_take: Option<SnapshotId>,
+    pub(super) last_ship: Option<SnapshotId>,
     /// Newest round of pre-votes and of appends sent.
     pub(super) rounds: (u64, u64),
     boots: u64,
@@ -48,6 +58,7 @@ pub(super) struct Server {
     handed: LogIndex,
     proposals: BTreeSet<Ticket>,
     reads: BTreeSet<ReadTicket>,
+    operations: BTreeSet<OperationTicket>,
     halted: bool,
 }
 
@@ -64,7 +75,8 @@ pub(super) struct World {
     pub(super) servers: BTreeMap<u64, Server>,
     pub(super) net: Net,
     pub(super) now_ns: u64,
-    pub(super) voters: Option<Configuration>,
+    /// Snapshots staged so far, anywhere.
+    stages: u64,
     /// Kinds of lines the script left out.
     pub(super) muted: BTreeSet<String>,
     /// Invariants the script breaks on purpose.
@@ -82,7 +94,7 @@ impl World {
             servers: BTreeMap::new(),
             net: Net::default(),
             now_ns: 1_000_000_000,
-            voters: None,
+            stages: 0,
             muted: BTreeSet::new(),
             ignored: BTreeSet::new(),
             watch: Watch::default(),
@@ -145,15 +157,19 @@ impl World {
 
     // ---- servers come and go ---------------------------------------------------------------
 
-    /// Adds a server with a fresh disk; it is down.
-    pub(super) fn add(&mut self, id: u64, options: Options, drive: Drive) {
+    /// Adds a server with a fresh disk of this configuration; it is down.
+    pub(super) fn add(&mut self, id: u64, born: Configuration, options: Options, drive: Drive) {
         let server = Server {
             node: None,
-            disk: Disk::fresh(id),
+            disk: Disk::fresh(id, born),
             drive,
             options,
             clock_ahead_ns: 0,
             fetches: Vec::new(),
+            takes: Vec::new(),
+            ships: Vec::new(),
+            last_take: None,
+            last_ship: None,
             rounds: (0, 0),
             boots: 0,
             told_role: Role::Follower,
@@ -161,6 +177,7 @@ impl World {
             handed: LogIndex::ZERO,
             proposals: BTreeSet::new(),
             reads: BTreeSet::new(),
+            operations: BTreeSet::new(),
             halted: false,
         };
         self.servers.insert(id, server);
@@ -174,16 +191,18 @@ impl World {
         change: impl FnOnce(&mut raft_core::Boot) -> Result<(), String>,
     ) -> Result<bool, String> {
         let now = self.clock(id)?;
-        let voters = self.voters.clone().ok_or("there is no cluster")?;
         let server = self.server_mut(id)?;
         server.boots += 1;
         let boot_id = BootId(id.saturating_mul(1_000).saturating_add(server.boots));
-        let mut boot = server.disk.boot(boot_id, &voters);
+        let mut boot = server.disk.boot(boot_id);
         change(&mut boot)?;
         server.fetches.clear();
+        server.takes.clear();
+        server.ships.clear();
         server.rounds = (0, 0);
         server.proposals.clear();
         server.reads.clear();
+        server.operations.clear();
         server.halted = false;
         match Node::boot(server.options.clone(), boot, now) {
             Ok(node) => {
@@ -249,8 +268,9 @@ impl World {
         let server = self.server_mut(id)?;
         let fresh = match issued {
             Issued::Nothing => true,
-            Issued::Proposal(ticket) => server.proposals.insert(ticket),
+            Issued::Proposal(ticket) | Issued::Deferred(ticket) => server.proposals.insert(ticket),
             Issued::Read(ticket) => server.reads.insert(ticket),
+            Issued::Operation(ticket) => server.operations.insert(ticket),
         };
         if !fresh {
             return Err(format!("inv:nothing-lost: n{id} mints {issued:?} twice"));
@@ -317,11 +337,11 @@ impl World {
             if told.contains(&at) {
                 continue;
             }
-            let text = print::envelope(envelope)?;
+            let text = print::envelope(envelope, false)?;
             let mut receivers = Vec::new();
             for (other, later) in batch.iter().enumerate().skip(at) {
                 if let Output::Send(same) = later
-                    && print::envelope(same)? == text
+                    && print::envelope(same, false)? == text
                 {
                     told.insert(other);
                     receivers.push(same.to.to_string());
@@ -384,10 +404,28 @@ impl World {
                     false => lost(format!("{ticket} ends, which is not open")),
                 }
             }
+            Output::Admitted { deferred, ticket, .. } => {
+                match server.proposals.remove(deferred) && server.proposals.insert(*ticket) {
+                    true => Ok(()),
+                    false => lost(format!("{deferred} is admitted as {ticket}, one is not so")),
+                }
+            }
+            Output::OperationEnded { ticket, .. } => match server.operations.remove(ticket) {
+                true => Ok(()),
+                false => lost(format!("{ticket} ends, which is not open")),
+            },
+            Output::TakeSnapshot { meta, .. } => {
+                self.watch.snapshot(id, server.handed, meta, false)
+            }
+            Output::InstallSnapshot(meta) => {
+                let handed = std::mem::replace(&mut server.handed, meta.index());
+                self.watch.snapshot(id, handed, meta, true)
+            }
             Output::Halted(_) => {
                 server.halted = true;
-                match (server.proposals.first(), server.reads.first()) {
-                    (None, None) => Ok(()),
+                let operation = server.operations.first();
+                match (server.proposals.first(), server.reads.first(), operation) {
+                    (None, None, None) => Ok(()),
                     open => lost(format!("it halts with {open:?} still open")),
                 }
             }
@@ -427,10 +465,43 @@ impl World {
                     return self.step_only(id, Input::EntriesRead { id: ask.id, entries });
                 }
             }
+            Output::TakeSnapshot { id: ask, meta } => {
+                server.takes.push((ask, *meta));
+                server.last_take = Some(ask);
+                if server.drive.snapshot {
+                    return self.take_snapshot(id);
+                }
+            }
+            Output::SendSnapshot(ask) => {
+                server.last_ship = Some(ask.id);
+                server.ships.push(*ask);
+            }
+            Output::InstallSnapshot(meta) if server.drive.apply => {
+                return self.step_only(id, Input::Applied(meta.index()));
+            }
+            Output::CompactTo(index) => server.disk.compact(index),
             // Told, and nothing to do; `print::output` refuses what it does not know.
             _ => {}
         }
         Ok(())
+    }
+
+    /// Makes the newest snapshot asked for durable and reports it.
+    pub(super) fn take_snapshot(&mut self, id: u64) -> Result<(), String> {
+        let server = self.server_mut(id)?;
+        let (ask, mut meta) = server.takes.pop().ok_or(format!("n{id} wants no snapshot"))?;
+        // Any function of the machine will do; here it is where it stands.
+        (meta.digest, meta.size_bytes) = (meta.index().0, 64);
+        let taken =
+            raft_core::SnapshotTaken { id: ask, digest: meta.digest, size_bytes: meta.size_bytes };
+        server.disk.keep_snapshot(meta);
+        self.step_only(id, Input::SnapshotTaken(taken))
+    }
+
+    /// The name of the next staged snapshot.
+    pub(super) fn next_stage(&mut self) -> StageId {
+        self.stages += 1;
+        StageId(self.stages)
     }
 
     /// Hands a message to its receiver, or loses it if that is down.
@@ -457,13 +528,6 @@ impl World {
     /// Whether `id` refused `input` as [`Rejected`], told in words.
     pub(super) fn reject(&mut self, id: u64, what: &str, why: &dyn std::fmt::Display) {
         self.say(Line { kind: "rejected", text: format!("n{id} rejected {what}: {why}") });
-    }
-
-    /// The voters.
-    pub(super) fn configuration(&mut self, ids: &[u64]) -> Result<(), String> {
-        let voters = ids.iter().map(|id| NodeId(*id));
-        self.voters = Some(Configuration::new(voters).map_err(|error| error.to_string())?);
-        Ok(())
     }
 }
 

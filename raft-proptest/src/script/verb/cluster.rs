@@ -6,35 +6,40 @@
 //! **Upholds.** Nothing.
 //! **Not here.** Writes and their acknowledgements (`verb/storage.rs`).
 
-use raft_core::{Incarnation, LogIndex, Options, Term, TermRun};
+use raft_core::{Configuration, Incarnation, LogIndex, Options, SnapshotMeta, Term, TermRun};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::Verb;
 use crate::script::{
-    parse::{Args, duration, list, node, node_id, number, option, switch},
-    print,
+    parse::{Args, duration, list, node, node_id, number, option, position, switch},
+    words::{self, entries_after, read_configuration},
     world::{Drive, Line, World},
 };
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "cluster",
-        usage: "nodes=(1,2,3) [disk=slow|auto] [apply=auto|slow] [fetch=auto|slow] [OPTION=VALUE]…",
-        about: "boots fresh servers, all voters, in the thesis's plain Raft: no Pre-Vote, no \
-                check-quorum, commits told at once; `pre-vote=on election-min=100ms` change that",
+        usage: "nodes=CONFIG [blank=(4,5)] [disk=slow|auto] [apply=auto|slow] [fetch=auto|slow] \
+                [snapshot=auto|slow] [OPTION=VALUE]…",
+        about: "boots fresh servers, the members of this configuration and others that know no \
+                group yet, in the thesis's plain Raft: no Pre-Vote, no check-quorum, commits told \
+                at once; `pre-vote=on election-min=100ms` change that",
         run: cluster,
     },
     Verb {
         name: "drive",
-        usage: "n1|all [disk=…] [apply=…] [fetch=…]",
+        usage: "n1|all [disk=…] [apply=…] [fetch=…] [snapshot=…]",
         about: "from now on the driver of n1 does this by itself (`auto`) or when told (`slow`)",
         run: drive,
     },
     Verb {
         name: "boot",
-        usage: "n1 [term=T] [vote=n2|none] [promise=150ms] [log=TERM,…] [applied=I] [life=L] \
-                [first=I] [last=I] [runs=INDEX@TERM,…] [options]",
-        about: "puts this on the disk of n1, stopped at once if it is up, and boots from it; \
+        usage: "n1 [term=T] [vote=n2|none] [promise=150ms] [log=TERM[:CONTENT],…] [applied=I] \
+                [life=L] [snapshot=T/I config=CONFIG] [first=I] [last=I] [runs=INDEX@TERM,…] \
+                [OPTION=VALUE]…",
+        about: "puts this on the disk of n1, stopped at once if it is up, and boots from it; a log \
+                given with a snapshot begins behind it; \
                 `first`, `last`, `runs` let the driver describe the log wrongly",
         run: boot,
     },
@@ -52,10 +57,15 @@ pub(super) const VERBS: &[Verb] = &[
     },
 ];
 
-/// Changes one option by name: `election-min=100ms` is `election_min_ns`.
-fn set_option(options: &mut Options, key: &str, text: &str) -> Result<(), String> {
-    let mut json = serde_json::to_value(&*options).map_err(|error| error.to_string())?;
-    let fields = json.as_object_mut().ok_or("options are no record")?;
+/// Changes one field of options or settings by its name: `election-min=100ms` is
+/// `election_min_ns`.
+pub(super) fn set_field<T: Serialize + DeserializeOwned>(
+    record: &mut T,
+    key: &str,
+    text: &str,
+) -> Result<(), String> {
+    let mut json = serde_json::to_value(&*record).map_err(|error| error.to_string())?;
+    let fields = json.as_object_mut().ok_or("no record")?;
     let plain = key.replace('-', "_");
     let nanos = format!("{plain}_ns");
     // `check-quorum=on` and `check-quorum=300ms` are two options.
@@ -76,12 +86,12 @@ fn set_option(options: &mut Options, key: &str, text: &str) -> Result<(), String
         return Err(format!("there is no option {key}; there are {known}"));
     };
     fields.insert(name, value);
-    *options = serde_json::from_value(json).map_err(|error| error.to_string())?;
+    *record = serde_json::from_value(json).map_err(|error| error.to_string())?;
     Ok(())
 }
 
 fn set_options(options: &mut Options, args: &mut Args<'_>) -> Result<(), String> {
-    args.rest().into_iter().try_for_each(|(key, text)| set_option(options, key, text))
+    args.rest().into_iter().try_for_each(|(key, text)| set_field(options, key, text))
 }
 
 /// The thesis's plain Raft, with reasons told.
@@ -107,6 +117,7 @@ fn read_drive(was: Drive, args: &mut Args<'_>) -> Result<Drive, String> {
         disk: args.get("disk", was.disk, auto)?,
         apply: args.get("apply", was.apply, auto)?,
         fetch: args.get("fetch", was.fetch, auto)?,
+        snapshot: args.get("snapshot", was.snapshot, auto)?,
     })
 }
 
@@ -114,16 +125,19 @@ fn cluster(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     if !world.servers.is_empty() {
         return Err("there is a cluster already".to_owned());
     }
-    let nodes = list(node)(args.value("nodes").ok_or("nodes= is missing")?)?;
-    let drive = read_drive(Drive { disk: false, apply: true, fetch: true }, args)?;
+    let born = read_configuration(args.value("nodes").ok_or("nodes= is missing")?)?;
+    let blank = args.get("blank", Vec::new(), list(node))?;
+    let drive = Drive { disk: false, apply: true, fetch: true, snapshot: true };
+    let drive = read_drive(drive, args)?;
     let mut options = plain();
     set_options(&mut options, args)?;
-    world.configuration(&nodes)?;
-    for id in nodes {
-        world.add(id, options.clone(), drive);
-        world.boot(id, |_| Ok(()))?;
+    for id in born.members() {
+        world.add(id.0, born.clone(), options.clone(), drive);
     }
-    Ok(())
+    for id in blank {
+        world.add(id, Configuration::default(), options.clone(), drive);
+    }
+    world.ids().into_iter().try_for_each(|id| world.boot(id, |_| Ok(())).map(drop))
 }
 
 fn drive(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
@@ -131,7 +145,7 @@ fn drive(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
         "all" => world.ids(),
         one => vec![node(one)?],
     };
-    let given: Vec<(&str, bool)> = ["disk", "apply", "fetch"]
+    let given: Vec<(&str, bool)> = ["disk", "apply", "fetch", "snapshot"]
         .into_iter()
         .filter_map(|key| args.value(key).map(|text| auto(text).map(|on| (key, on))))
         .collect::<Result<_, _>>()?;
@@ -141,7 +155,8 @@ fn drive(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
             match *key {
                 "disk" => drive.disk = *on,
                 "apply" => drive.apply = *on,
-                _ => drive.fetch = *on,
+                "fetch" => drive.fetch = *on,
+                _ => drive.snapshot = *on,
             }
         }
     }
@@ -159,16 +174,25 @@ fn boot(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     hard.vote = args.get("vote", hard.vote, option(node_id))?;
     hard.promise_ns = args.get("promise", hard.promise_ns, duration)?;
     hard.incarnation = Incarnation(args.get("life", hard.incarnation.0, number)?);
-    if let Some(terms) = args.value("log") {
-        server.disk.write_log(&list(number)(terms)?);
+    if let Some(at) = args.value("snapshot") {
+        let members = read_configuration(args.value("config").ok_or("config= is missing")?)?;
+        let settings = server.options.settings();
+        let machine = server.options.machine_id;
+        server.disk.snapshot = Some(SnapshotMeta::empty(position(at)?, members, settings, machine));
+        server.disk.log.clear();
     }
-    let applied = args.get("applied", LogIndex::ZERO, |text| number(text).map(LogIndex))?;
+    if let Some(log) = args.value("log") {
+        let log = log.strip_prefix('(').and_then(|l| l.strip_suffix(')')).unwrap_or(log);
+        let entries = entries_after(server.disk.base().index, log)?;
+        server.disk.write_log(&entries);
+    }
+    let applied = args.get("applied", None, |text| number(text).map(LogIndex).map(Some))?;
     let first = args.get("first", None, |text| number(text).map(LogIndex).map(Some))?;
     let last = args.get("last", None, |text| number(text).map(LogIndex).map(Some))?;
     let runs = args.get("runs", None, |text| list(term_run)(text).map(Some))?;
     set_options(&mut server.options, args)?;
     start(world, id, |boot| {
-        boot.applied = applied;
+        boot.applied = applied.unwrap_or(boot.applied);
         boot.first = first.unwrap_or(boot.first);
         boot.last = last.unwrap_or(boot.last);
         boot.terms = runs.unwrap_or(std::mem::take(&mut boot.terms));
@@ -188,7 +212,7 @@ fn start(
 ) -> Result<(), String> {
     if world.boot(id, change)? {
         let disk = &world.server(id)?.disk;
-        let text = format!("n{id} recover{} last={}", print::hard_state(&disk.hard), disk.last());
+        let text = format!("n{id} recover{} last={}", words::hard_state(&disk.hard), disk.last());
         world.say(Line { kind: "recover", text });
         world.drain(id)?;
     }

@@ -5,12 +5,12 @@
 //! **Upholds.** Nothing.
 //! **Not here.** Words (`print.rs`).
 
-use raft_core::LogIndex;
+use raft_core::{LogIndex, Term};
 
 use super::Verb;
 use crate::script::{
     parse::{Args, list, node},
-    print,
+    print, words,
     world::{World, rejections},
 };
 
@@ -86,9 +86,9 @@ fn show(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let status = world.node(id)?.status();
     let mut text = format!("n{id}");
-    text += &format!(" {}", print::field(&status, args.word("a field")?)?);
+    text += &format!(" {}", words::field(&status, args.word("a field")?)?);
     while let Some(name) = args.next() {
-        text += &format!(" {}", print::field(&status, name)?);
+        text += &format!(" {}", words::field(&status, name)?);
     }
     world.answer(text);
     Ok(())
@@ -113,10 +113,13 @@ fn rejected(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 fn log(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     for id in who(world, args)? {
         let node = world.node(id)?;
-        let terms = (1..=node.last().index.0)
-            .filter_map(|index| node.term_at(LogIndex(index)))
-            .map(|term| term.to_string());
-        let text = format!("n{id} log {}", terms.collect::<Vec<_>>().join(","));
+        let known = (1..=node.last().index.0)
+            .filter_map(|index| Some((index, node.term_at(LogIndex(index))?)));
+        let known: Vec<(u64, Term)> = known.collect();
+        let compacted = known.first().map_or(0, |(index, _)| index - 1);
+        let from = if compacted > 0 { format!(" from {}:", compacted + 1) } else { String::new() };
+        let terms = known.iter().map(|(_, term)| term.to_string()).collect::<Vec<_>>().join(",");
+        let text = format!("n{id} log{from} {terms}");
         world.answer(text.trim_end().to_owned());
     }
     Ok(())
@@ -125,9 +128,12 @@ fn log(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 fn disk(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     for id in who(world, args)? {
         let disk = &world.server(id)?.disk;
-        let log = disk.log.iter().map(|(position, entry)| print::entry(*position, entry));
+        let log = disk.log.iter().map(|(position, entry)| words::entry(*position, entry));
         let log = log.collect::<Vec<_>>().join(",");
-        let text = format!("n{id} disk{} log={log}", print::hard_state(&disk.hard));
+        let snapshot = disk.snapshot.as_ref();
+        let snapshot = snapshot.map(|meta| format!(" snapshot={}", words::snapshot(meta)));
+        let hard = words::hard_state(&disk.hard);
+        let text = format!("n{id} disk{hard}{} log={log}", snapshot.unwrap_or_default());
         world.answer(text);
     }
     Ok(())

@@ -140,7 +140,7 @@ fn forge_one(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 fn net(world: &mut World, _: &mut Args<'_>) -> Result<(), String> {
     let line = |(envelope, held): (&raft_core::Envelope, bool)| {
         let held = if held { " (held)" } else { "" };
-        let text = print::envelope(envelope)?;
+        let text = print::envelope(envelope, true)?;
         Ok(format!("{}->{} {text}{held}", envelope.from, envelope.to))
     };
     let lines: Vec<String> = world.net.all().map(line).collect::<Result<_, String>>()?;

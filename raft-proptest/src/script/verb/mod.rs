@@ -10,6 +10,8 @@ mod client;
 mod cluster;
 mod look;
 mod messages;
+mod operator;
+mod snapshots;
 mod storage;
 mod story;
 mod time;
@@ -33,7 +35,9 @@ const TABLES: &[Table] = &[
     ("Time", time::VERBS),
     ("Messages", messages::VERBS),
     ("Disks and machines", storage::VERBS),
-    ("Clients and operators", client::VERBS),
+    ("Snapshots", snapshots::VERBS),
+    ("Clients", client::VERBS),
+    ("Operators", operator::VERBS),
     ("Whole stories", story::VERBS),
     ("Looking", look::VERBS),
 ];

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::Verb;
 use crate::script::{
-    forge::entries_after,
     parse::{Args, number},
+    words::entries_after,
     world::World,
 };
 
@@ -41,6 +41,12 @@ pub(super) const VERBS: &[Verb] = &[
         usage: "n1 INDEX",
         about: "reports that the machine has applied up to here, true or not",
         run: applied,
+    },
+    Verb {
+        name: "apply-failed",
+        usage: "n1 INDEX",
+        about: "reports that the machine failed at this index and applied nothing from it on",
+        run: apply_failed,
     },
     Verb {
         name: "answer",
@@ -109,6 +115,12 @@ fn applied(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let index = number(args.word("an index")?)?;
     world.step(id, Input::Applied(LogIndex(index)))
+}
+
+fn apply_failed(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    let index = number(args.word("an index")?)?;
+    world.step(id, Input::ApplyFailed(LogIndex(index)))
 }
 
 fn answer(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {

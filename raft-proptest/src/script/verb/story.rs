@@ -6,10 +6,11 @@
 //! **Upholds.** Nothing.
 //! **Not here.** Single steps (the other files of `verb/`).
 
-use raft_core::{Input, Role};
+use raft_core::{Input, Role, SendSnapshot};
 
 use super::{
     Verb,
+    snapshots::bring,
     time::{expire_election, pass},
 };
 use crate::script::{
@@ -22,8 +23,8 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "stabilize",
         usage: "[n1,n2]",
-        about: "syncs all writes and delivers all messages among these servers, all of them if \
-                none is named, until nothing is left; time stands still",
+        about: "syncs all writes, delivers all messages and ships all snapshots among these \
+                servers, all of them if none is named, until nothing is left; time stands still",
         run: stabilize,
     },
     Verb {
@@ -60,11 +61,25 @@ fn settle(world: &mut World, nodes: &[u64]) -> Result<(), String> {
             world.step(id, Input::Persisted(ack))?;
         } else if let Some(envelope) = world.net.take_first(nodes) {
             world.receive(envelope.to.0, envelope)?;
+        } else if let Some((from, ask)) = next_shipment(world, nodes)? {
+            bring(world, from, &ask)?;
+            world.step(from, Input::SnapshotSent(ask.id))?;
         } else {
             return Ok(());
         }
     }
     Err("the cluster never falls silent".to_owned())
+}
+
+/// Takes the first snapshot that waits to be shipped among `nodes`.
+fn next_shipment(world: &mut World, nodes: &[u64]) -> Result<Option<(u64, SendSnapshot)>, String> {
+    for from in nodes.iter().copied().filter(|id| world.up().contains(id)).collect::<Vec<_>>() {
+        let ships = &mut world.server_mut(from)?.ships;
+        if let Some(at) = ships.iter().position(|ask| nodes.contains(&ask.to.0)) {
+            return Ok(Some((from, ships.remove(at))));
+        }
+    }
+    Ok(None)
 }
 
 fn stabilize(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {

@@ -11,7 +11,7 @@ use raft_core::{Input, Role, Term};
 use super::Verb;
 use crate::script::{
     parse::{Args, duration},
-    print,
+    words,
     world::World,
 };
 
@@ -138,7 +138,7 @@ fn deadline(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let now = world.now_ns;
     let text = match world.due(id) {
-        Some(due) => format!("n{id} due in {}", print::duration(due.saturating_sub(now))),
+        Some(due) => format!("n{id} due in {}", words::duration(due.saturating_sub(now))),
         None => format!("n{id} waits for nothing"),
     };
     world.answer(text);
