@@ -207,7 +207,7 @@ impl Watch {
             for (other, right) in logs.iter().skip(at + 1) {
                 let both = || left.iter().zip(right).enumerate();
                 let equal = |a: &Option<Term>, b: &Option<Term>| a.is_some() && a == b;
-                let shared = both().filter(|(_, (a, b))| equal(a, b)).map(|(at, _)| at).last();
+                let shared = both().filter(|(_, (a, b))| equal(a, b)).map(|(at, _)| at).max();
                 let differs =
                     |a: &Option<Term>, b: &Option<Term>| a.is_some() && b.is_some() && a != b;
                 if both().take(shared.unwrap_or(0)).any(|(_, (a, b))| differs(a, b)) {
