@@ -20,8 +20,8 @@
 //! - `parse.rs` cuts a file into blocks and a command line into words;
 //! - `verb/` holds the commands, each one row of a table with its usage and its function;
 //! - `forge.rs` is the table of messages a script can make up;
-//! - `world.rs` holds the nodes and takes their outputs, `disk.rs` what survives power loss,
-//!   `net.rs` what is under way;
+//! - `world.rs` holds the servers, `disk.rs` what survives power loss, `net.rs` what is under way;
+//! - `turn.rs` gives a node one input, takes its outputs and holds them to the contract;
 //! - `print.rs` says every output, message, note and reason in words: an output without words fails
 //!   the script; `words.rs` writes and reads values;
 //! - `watch.rs` checks the cluster's invariants after every command;
@@ -35,7 +35,8 @@
 //! **Source.** Ours; the file format is Go's datadriven, the idea of scripts etcd's.
 //! **Upholds.** Checks `inv:election-safety`, `inv:one-vote-per-term`, `inv:log-matching`,
 //! `inv:leader-completeness`, `inv:committed-immutable`, `inv:committed-durable`, `inv:monotone`,
-//! `inv:persist-before-send`, `inv:apply-once-in-order`, `inv:nothing-lost`.
+//! `inv:persist-before-send`, `inv:apply-once-in-order`, `inv:nothing-lost`, `inv:read-freshness`,
+//! `inv:snapshot-agrees`.
 //! **Not here.** Random runs (the simulator), one node alone (`rig/`).
 
 mod disk;
@@ -45,6 +46,7 @@ mod net;
 mod parse;
 mod print;
 mod run;
+mod turn;
 mod verb;
 mod watch;
 mod words;

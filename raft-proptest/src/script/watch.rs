@@ -94,6 +94,11 @@ impl Watch {
         })
     }
 
+    /// The highest index that any node ever committed.
+    pub(super) fn committed(&self) -> LogIndex {
+        self.committed.keys().next_back().copied().unwrap_or_default()
+    }
+
     fn commits(&mut self, id: u64, node: &Node) -> Result<(), String> {
         let mut index = LogIndex(1);
         while index <= node.commit() {

@@ -54,7 +54,7 @@ fn propose(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     }
     for payload in payloads {
         match world.take(id, |node, now| node.propose(now, payload))? {
-            Ok(ticket) => world.issue(id, Issued::Proposal(ticket))?,
+            Ok(ticket) => world.issue(id, Issued::Proposal(ticket), false)?,
             Err(why) => world.reject(id, "proposal", &why),
         }
     }
@@ -111,7 +111,7 @@ fn read(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     }
     for _ in 0..count {
         match world.take(id, |node, now| node.read(now))? {
-            Ok(ticket) => world.issue(id, Issued::Read(ticket))?,
+            Ok(ticket) => world.issue(id, Issued::Read(ticket), false)?,
             Err(why) => world.reject(id, "read", &why),
         }
     }
