@@ -2,7 +2,7 @@
 //!
 //! `cargo test -p raft-core --test script election/` runs those whose name contains that, and
 //! `cargo bless -p raft-core --test script NAME` accepts what they say now. docs/SCRIPTS.md is the
-//! reference of the language; the tests under `language/` hold it, the scripts and the core
+//! reference of the language; the tests named `language` hold it, the scripts and the core
 //! together.
 
 use std::{

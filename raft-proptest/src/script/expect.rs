@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn rules_are_found_in_a_story() {
-        assert_eq!(rules("x (inv:a-b, inv:c)."), ["inv:a-b", "inv:c"]);
+        assert_eq!(rules("x (inv:log-matching, inv:live)."), ["inv:log-matching", "inv:live"]);
         assert!(rules("no rule inv: here").is_empty());
     }
 }
