@@ -198,6 +198,9 @@ pub(super) fn note(note: &Note) -> Result<String, String> {
             format!("refused append after {previous}, hint {hint}")
         }
         Note::Truncated { from } => format!("cut from {from}"),
+        Note::SnapshotJudged { index, taken: true } => format!("takes snapshot {index}"),
+        Note::SnapshotJudged { index, taken: false } => format!("does not want snapshot {index}"),
+        Note::TermsFull { runs } => format!("has no room for another term after {runs}"),
         Note::QuorumLost { term } => format!("lost its quorum in term {term}"),
         other => return Err(unknown(other)),
     })
@@ -216,6 +219,7 @@ fn unknown_reason(reason: UnknownReason) -> Result<&'static str, String> {
         UnknownReason::LeadershipLost => "unknown: leadership lost",
         UnknownReason::Halted => "unknown: halted",
         UnknownReason::Shutdown => "unknown: shut down",
+        UnknownReason::CoveredBySnapshot => "unknown: covered by a snapshot",
         other => return Err(unknown(&other)),
     })
 }
@@ -283,6 +287,7 @@ pub(super) fn input(input: &Input) -> Result<String, String> {
         Input::ForgetLeader => "forget-leader",
         Input::SetEligibility { .. } => "eligibility",
         Input::Bootstrap(_) => "bootstrap",
+        Input::TakeSnapshot => "snapshot",
         Input::SnapshotTaken(_) => "taken snapshot",
         Input::SnapshotFailed(_) => "failed snapshot",
         Input::SnapshotSent(_) => "shipped snapshot",
@@ -306,6 +311,7 @@ pub(super) fn peer(peer: &PeerStatus) -> String {
     let state = match peer.state {
         ProgressState::Probe => "probe",
         ProgressState::Replicate => "replicate",
+        ProgressState::Snapshot => "snapshot",
     };
     let PeerStatus { peer, matched, next, inflight, .. } = peer;
     format!("{peer} {state} match={matched} next={next} inflight={inflight}")
