@@ -85,6 +85,7 @@ impl Node {
             return Err(Rejected::Malformed);
         }
         self.heard_from_leader(from, append.round);
+        self.on_void_transfer(append.void_transfer);
 
         if !self.log.matches(append.previous) {
             self.refuse(append.previous);
@@ -97,6 +98,7 @@ impl Node {
         if commit > self.commit && self.halted.is_none() {
             self.set_commit(commit);
         }
+        self.on_new_leader_seen(from);
         Ok(())
     }
 
@@ -105,10 +107,7 @@ impl Node {
         self.become_follower(self.hard.term, Some(from));
         self.contact = Some((from, self.now));
         self.restart_election_timer();
-        if self.options.check_quorum && self.hard.promise_ns < self.options.election_min_ns {
-            // Answering is a promise not to elect another for this long, also after a restart.
-            self.hard.promise_ns = self.options.election_min_ns;
-        }
+        self.give_promise();
         self.answer.round = self.answer.round.max(round);
         self.answer.refused = None;
     }
@@ -311,7 +310,7 @@ impl Node {
                     Message::AppendReply(AppendReply {
                         round,
                         result,
-                        promise_ns: node.hard.promise_ns,
+                        promise_ns: node.promised_ns,
                         applied: node.applied,
                     }),
                 );

@@ -152,7 +152,7 @@ impl Node {
         let previous = sending.or(newest).filter(known).unwrap_or(base);
         peer.progress.sent_round = round;
         peer.progress.told_commit = self.commit;
-        let void_transfer = self.void_transfer_for(peer.id, round);
+        let void_transfer = self.void_transfers();
         let append = AppendEntries {
             previous,
             commit: self.commit,

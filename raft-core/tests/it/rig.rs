@@ -207,7 +207,10 @@ impl Rig {
                     self.answer_read(id, ask);
                 }
             }
-            Output::ReadReady { ticket, index, term } => server.ready.push((ticket, index, term)),
+            Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+                server.ready.push((ticket, index, term));
+                server.freshness.push((level, staleness_ns));
+            }
             Output::ReadFailed { ticket, reason } => server.failed_reads.push((ticket, reason)),
             Output::Outcome { first, count, outcome } => server.ends.push((first, count, outcome)),
             Output::RoleChanged { role, term } => server.roles.push((role, term.0)),

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 
 use raft_core::{
     Apply, ConfigChanged, HaltReason, Input, LogIndex, Node, Note, OperationFailure,
-    OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure, ReadTicket, Role,
-    SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
+    OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure, ReadLevel, ReadTicket,
+    Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
 };
 
 use crate::disk::{Disk, Image, Machine};
@@ -57,6 +57,8 @@ pub(crate) struct Server {
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
 }
@@ -93,6 +95,7 @@ impl Server {
             compactions: Vec::new(),
             configs: Vec::new(),
             operations: Vec::new(),
+            freshness: Vec::new(),
             admitted: Vec::new(),
         }
     }
