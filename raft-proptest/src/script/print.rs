@@ -9,7 +9,7 @@
 
 use raft_core::{
     AppendResult, DeferredRefusal, Envelope, FetchPurpose, Input, Issued, Message, Note,
-    OperationFailure, Outcome, Output, PeerStatus, Persist, ProgressState, ReadFailure,
+    OperationFailure, Outcome, Output, PeerStatus, Persist, ProgressState, ReadFailure, ReadLevel,
     TransferRefusal, UnknownReason,
 };
 
@@ -52,8 +52,16 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             let tickets = range.map_or(String::new(), |(a, b)| format!(" {}", span("t", a, b)));
             ("apply", format!("apply {list}{tickets}"))
         }
-        Output::ReadReady { ticket, index, term } => {
-            ("read", format!("read {ticket} ready index={index} term={term}"))
+        Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+            let how = match level {
+                ReadLevel::Linearizable => String::new(),
+                ReadLevel::Lease => " by lease".to_owned(),
+                ReadLevel::ThroughLog => " through the log".to_owned(),
+                ReadLevel::Local => {
+                    format!(" local age={}", staleness_ns.map_or("unknown".to_owned(), duration))
+                }
+            };
+            ("read", format!("read {ticket} ready index={index} term={term}{how}"))
         }
         Output::ReadFailed { ticket, reason } => {
             ("read", format!("read {ticket} failed: {}", read_failure(*reason)?))
@@ -206,12 +214,16 @@ pub(super) fn note(note: &Note) -> Result<String, String> {
     })
 }
 
-fn read_failure(reason: ReadFailure) -> Result<&'static str, String> {
-    Ok(match reason {
+fn read_failure(reason: ReadFailure) -> Result<String, String> {
+    let plain = match reason {
+        ReadFailure::Transferring { to } => return Ok(format!("leadership goes to {to}")),
         ReadFailure::LeadershipLost => "leadership lost",
+        ReadFailure::NotConfirmed => "not confirmed",
+        ReadFailure::DeadlinePassed => "deadline passed",
         ReadFailure::Halted => "halted",
         other => return Err(unknown(&other)),
-    })
+    };
+    Ok(plain.to_owned())
 }
 
 fn unknown_reason(reason: UnknownReason) -> Result<&'static str, String> {
