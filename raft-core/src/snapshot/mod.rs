@@ -172,12 +172,6 @@ impl Node {
         self.snapshots.newest.as_deref()
     }
 
-    /// The position the log stands on: of everything below nothing is known here, not even terms.
-    #[must_use]
-    pub const fn log_base(&self) -> crate::types::LogPosition {
-        self.log.base()
-    }
-
     /// Takes, installs and compacts what is due.
     pub(crate) fn settle_snapshots(&mut self) {
         if !self.snapshots.publishing.is_empty() {

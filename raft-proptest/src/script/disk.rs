@@ -134,9 +134,8 @@ impl Disk {
 
     fn publish(&mut self, write: &Persist) -> Result<(), String> {
         if let Some(publish) = write.snapshot() {
-            if publish.keep_log {
-                self.compact(publish.meta.index());
-            } else {
+            // A log that is kept stays whole: what is below goes when `CompactTo` says so.
+            if !publish.keep_log {
                 self.log.clear();
             }
             self.snapshot = Some(publish.meta.clone());

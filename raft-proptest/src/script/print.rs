@@ -9,7 +9,7 @@
 
 use raft_core::{
     AppendResult, DeferredRefusal, Envelope, FetchPurpose, Input, Issued, Message, Note,
-    OperationFailure, Outcome, Output, PeerStatus, Persist, ProgressState, ReadFailure,
+    OperationFailure, Outcome, Output, PeerStatus, Persist, ProgressState, ReadFailure, ReadLevel,
     TransferRefusal, UnknownReason,
 };
 
@@ -52,8 +52,16 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             let tickets = range.map_or(String::new(), |(a, b)| format!(" {}", span("t", a, b)));
             ("apply", format!("apply {list}{tickets}"))
         }
-        Output::ReadReady { ticket, index, term } => {
-            ("read", format!("read {ticket} ready index={index} term={term}"))
+        Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+            let how = match level {
+                ReadLevel::Linearizable => String::new(),
+                ReadLevel::Lease => " by lease".to_owned(),
+                ReadLevel::ThroughLog => " through the log".to_owned(),
+                ReadLevel::Local => {
+                    format!(" local age={}", staleness_ns.map_or("unknown".to_owned(), duration))
+                }
+            };
+            ("read", format!("read {ticket} ready index={index} term={term}{how}"))
         }
         Output::ReadFailed { ticket, reason } => {
             ("read", format!("read {ticket} failed: {}", read_failure(*reason)?))
@@ -198,17 +206,24 @@ pub(super) fn note(note: &Note) -> Result<String, String> {
             format!("refused append after {previous}, hint {hint}")
         }
         Note::Truncated { from } => format!("cut from {from}"),
+        Note::SnapshotJudged { index, taken: true } => format!("takes snapshot {index}"),
+        Note::SnapshotJudged { index, taken: false } => format!("does not want snapshot {index}"),
+        Note::TermsFull { runs } => format!("has no room for another term after {runs}"),
         Note::QuorumLost { term } => format!("lost its quorum in term {term}"),
         other => return Err(unknown(other)),
     })
 }
 
-fn read_failure(reason: ReadFailure) -> Result<&'static str, String> {
-    Ok(match reason {
+fn read_failure(reason: ReadFailure) -> Result<String, String> {
+    let plain = match reason {
+        ReadFailure::Transferring { to } => return Ok(format!("leadership goes to {to}")),
         ReadFailure::LeadershipLost => "leadership lost",
+        ReadFailure::NotConfirmed => "not confirmed",
+        ReadFailure::DeadlinePassed => "deadline passed",
         ReadFailure::Halted => "halted",
         other => return Err(unknown(&other)),
-    })
+    };
+    Ok(plain.to_owned())
 }
 
 fn unknown_reason(reason: UnknownReason) -> Result<&'static str, String> {
@@ -216,6 +231,7 @@ fn unknown_reason(reason: UnknownReason) -> Result<&'static str, String> {
         UnknownReason::LeadershipLost => "unknown: leadership lost",
         UnknownReason::Halted => "unknown: halted",
         UnknownReason::Shutdown => "unknown: shut down",
+        UnknownReason::CoveredBySnapshot => "unknown: covered by a snapshot",
         other => return Err(unknown(&other)),
     })
 }
@@ -283,6 +299,7 @@ pub(super) fn input(input: &Input) -> Result<String, String> {
         Input::ForgetLeader => "forget-leader",
         Input::SetEligibility { .. } => "eligibility",
         Input::Bootstrap(_) => "bootstrap",
+        Input::TakeSnapshot => "snapshot",
         Input::SnapshotTaken(_) => "taken snapshot",
         Input::SnapshotFailed(_) => "failed snapshot",
         Input::SnapshotSent(_) => "shipped snapshot",
@@ -306,6 +323,7 @@ pub(super) fn peer(peer: &PeerStatus) -> String {
     let state = match peer.state {
         ProgressState::Probe => "probe",
         ProgressState::Replicate => "replicate",
+        ProgressState::Snapshot => "snapshot",
     };
     let PeerStatus { peer, matched, next, inflight, .. } = peer;
     format!("{peer} {state} match={matched} next={next} inflight={inflight}")

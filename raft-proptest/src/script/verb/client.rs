@@ -106,7 +106,13 @@ fn read(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let count = args.get("count", 1, number)?;
     if let Some(request) = request(world, id, args)? {
-        (0..count).try_for_each(|_| world.step_only(id, Input::ReadWith(request)))?;
+        let local = request.level == ReadLevel::Local;
+        for _ in 0..count {
+            match world.take(id, |node, now| node.read_with(now, request))? {
+                Ok(ticket) => world.issue(id, Issued::Read(ticket), local)?,
+                Err(why) => world.reject(id, "read", &why),
+            }
+        }
         return world.drain(id);
     }
     for _ in 0..count {

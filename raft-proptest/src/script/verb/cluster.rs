@@ -36,7 +36,7 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "boot",
         usage: "n1 [term=T] [vote=n2|none] [promise=150ms] [log=TERM[:CONTENT],…] [applied=I] \
-                [life=L] [snapshot=T/I config=CONFIG] [first=I] [last=I] [runs=INDEX@TERM,…] \
+                [life=L] [mark=T/I] [snapshot=T/I config=CONFIG] [first=I] [last=I] [runs=INDEX@TERM,…] \
                 [OPTION=VALUE]…",
         about: "puts this on the disk of n1, stopped at once if it is up, and boots from it; a log \
                 given with a snapshot begins behind it; \
@@ -174,6 +174,7 @@ fn boot(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     hard.vote = args.get("vote", hard.vote, option(node_id))?;
     hard.promise_ns = args.get("promise", hard.promise_ns, duration)?;
     hard.incarnation = Incarnation(args.get("life", hard.incarnation.0, number)?);
+    hard.mark = args.get("mark", hard.mark, position)?;
     if let Some(at) = args.value("snapshot") {
         let members = read_configuration(args.value("config").ok_or("config= is missing")?)?;
         let settings = server.options.settings();

@@ -7,8 +7,8 @@
 
 use raft_core::{
     Bootstrap, Capacity, ConfigAction, ConfigChange, ConfigExpect, DisableReason, Incarnation,
-    Input, LogIndex, LogPosition, NodeId, RecoveryEpoch, RecoveryPlan, Settings, Term,
-    TransferRequest,
+    Input, Instant, Issued, LogIndex, LogPosition, Node, NodeId, RecoveryEpoch, RecoveryPlan,
+    Settings, Term, TransferRequest,
 };
 
 use super::{Verb, cluster::set_field};
@@ -39,7 +39,7 @@ pub(super) const VERBS: &[Verb] = &[
         name: "cancel-transfer",
         usage: "n1",
         about: "the transfer under way is no longer wanted",
-        run: |world, args| plain(world, args, Input::CancelTransfer),
+        run: cancel_transfer,
     },
     Verb {
         name: "campaign",
@@ -57,7 +57,7 @@ pub(super) const VERBS: &[Verb] = &[
         name: "forget-leader",
         usage: "n1",
         about: "asks n1 to follow nobody until a leader is heard again",
-        run: |world, args| plain(world, args, Input::ForgetLeader),
+        run: forget_leader,
     },
     Verb {
         name: "eligibility",
@@ -121,6 +121,34 @@ fn plain(world: &mut World, args: &mut Args<'_>, input: Input) -> Result<(), Str
     world.step(id, input)
 }
 
+/// Asks through a helper that says in words why not.
+fn ask<T, E: std::fmt::Display>(
+    world: &mut World,
+    id: u64,
+    what: &str,
+    call: impl FnOnce(&mut Node, Instant) -> Result<T, E>,
+) -> Result<Option<T>, String> {
+    match world.take(id, call)? {
+        Ok(given) => Ok(Some(given)),
+        Err(why) => {
+            world.reject(id, what, &why);
+            Ok(None)
+        }
+    }
+}
+
+fn cancel_transfer(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    ask(world, id, "cancel-transfer", Node::cancel_transfer)?;
+    world.drain(id)
+}
+
+fn forget_leader(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    ask(world, id, "forget-leader", Node::forget_leader)?;
+    world.drain(id)
+}
+
 /// Takes `word` if it comes next.
 fn flag(args: &mut Args<'_>, word: &str) -> bool {
     args.take_word(word)
@@ -170,14 +198,18 @@ fn settings(world: &World, id: u64, args: &mut Args<'_>) -> Result<Settings, Str
 fn transfer(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let to = args.get("to", None, option(node_id))?;
-    let replace = flag(args, "replace");
-    world.step(id, Input::TransferLeader(TransferRequest { to, replace }))
+    let request = TransferRequest { to, replace: flag(args, "replace") };
+    if let Some(ticket) = ask(world, id, "transfer", |node, now| node.transfer(now, request))? {
+        world.issue(id, Issued::Operation(ticket), false)?;
+    }
+    world.drain(id)
 }
 
 fn campaign(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let min_term = Term(args.get("min-term", 0, number)?);
-    world.step(id, Input::Campaign { min_term })
+    ask(world, id, "campaign", |node, now| node.campaign(now, min_term))?;
+    world.drain(id)
 }
 
 fn eligibility(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {

@@ -18,6 +18,12 @@ use crate::script::{
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {
+        name: "snapshot",
+        usage: "n1",
+        about: "asks n1 for a snapshot of its machine now, whatever the policy says",
+        run: snapshot,
+    },
+    Verb {
         name: "take",
         usage: "n1 [failed|again]",
         about: "the driver of n1 has made the snapshot asked for durable, or failed, or reports \
@@ -39,6 +45,14 @@ pub(super) const VERBS: &[Verb] = &[
         run: stage,
     },
 ];
+
+fn snapshot(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    if let Err(why) = world.take(id, |node, now| node.take_snapshot(now))? {
+        world.reject(id, "snapshot", &why);
+    }
+    world.drain(id)
+}
 
 fn take(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;

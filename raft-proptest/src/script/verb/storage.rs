@@ -50,7 +50,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "answer",
-        usage: "n1 [N] [busy|broken] [first=I] [entries=TERM,…] [count=N]",
+        usage: "n1 [N] [busy|broken|compacted] [first=I] [entries=TERM,…] [count=N]",
         about: "answers the newest request for entries, or the N-th of this boot: from disk, with \
                 a failure, with entries that say something else, or with a part",
         run: answer,
@@ -129,6 +129,7 @@ fn answer(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     while let Some(word) = args.next() {
         match word {
             "busy" => failure = Some(FetchFailure::Busy),
+            "compacted" => failure = Some(FetchFailure::Compacted),
             "broken" => failure = Some(FetchFailure::Broken),
             other => nth = Some(number(other)?),
         }
