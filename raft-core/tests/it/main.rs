@@ -12,3 +12,5 @@ mod paper_durability;
 mod paper_election;
 mod paper_reads;
 mod paper_replication;
+mod snapshot_soak;
+mod snapshots;
