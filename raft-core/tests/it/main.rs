@@ -14,3 +14,4 @@ mod paper_reads;
 mod paper_replication;
 mod snapshot_soak;
 mod snapshots;
+mod snapshots_in;
