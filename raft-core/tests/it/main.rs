@@ -5,6 +5,7 @@ mod rig;
 mod say;
 mod server;
 
+mod chunks;
 mod contract;
 mod fetch;
 mod hostile;
