@@ -5,6 +5,7 @@ mod rig;
 mod say;
 mod server;
 
+mod chunks;
 mod contract;
 mod fetch;
 mod hostile;
@@ -14,3 +15,6 @@ mod paper_reads;
 mod paper_replication;
 mod wire;
 mod wire_golden;
+mod snapshot_soak;
+mod snapshots;
+mod snapshots_in;

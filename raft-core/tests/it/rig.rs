@@ -183,8 +183,7 @@ impl Rig {
             }
             Output::SendSnapshot(send) => {
                 server.sends.push((*send).clone());
-                let known = server.disk.snapshot.clone().filter(|image| image.meta == send.meta);
-                let known = known.expect("what is sent is on disk");
+                let known = server.disk.image(&send.meta).expect("what is sent is on disk");
                 self.parcels.push(Parcel { from: id, send: *send, image: known });
             }
             Output::DiscardSnapshot(stage) => {

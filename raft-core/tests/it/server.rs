@@ -117,12 +117,9 @@ impl Server {
                 None
             }
             Output::InstallSnapshot(meta) => {
-                let image = self.disk.snapshot.as_ref().expect("what is installed is published");
-                assert!(image.meta.index() >= meta.index(), "what is installed is durable");
+                let image = self.disk.image(&meta).expect("what is installed is published");
                 assert!(self.machine.applied < meta.index().0, "an install only goes forward");
-                if image.meta == *meta {
-                    self.machine = image.machine;
-                }
+                self.machine = image.machine;
                 Some(Input::Applied(meta.index()))
             }
             other => panic!("not of lane A: {other:?}"),
