@@ -122,8 +122,9 @@ pub mod wire;
 pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
 pub use config::{
     Configuration, ConfigurationError, ConfigurationParts,
-    change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
+    change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
+    guard::Readiness,
 };
 pub use error::{
     HaltReason, OperationFailure, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason,

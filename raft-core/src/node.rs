@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::{
     admission::{Capacity, Deferred},
-    config::{Configuration, change::Changes, members::Marks, quorum::Seat},
+    config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, ReadError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     log::{Entries, Log},
@@ -39,7 +39,8 @@ use crate::{
     },
     ticket::{EndedRange, Tickets},
     types::{
-        BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, ReadTicket, Term, Ticket,
+        BootId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, NodeId, ReadTicket, Term,
+        Ticket,
     },
 };
 
@@ -134,6 +135,7 @@ impl Node {
             terms,
             applied,
             last_stamp,
+            stubs,
         } = boot;
         let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
         let (base, base_index) = match &snapshot {
@@ -149,7 +151,7 @@ impl Node {
             snapshots: Snapshots { newest: snapshot, ..Snapshots::default() },
             deferred: Deferred::default(),
             operations: Operations::default(),
-            changes: Changes::default(),
+            changes: Changes::recovered(stubs),
             capacity: Capacity::All,
             quarantined: false,
             lane: PersistLane::recovered(&hard, boot_id, last),
@@ -197,7 +199,7 @@ impl Node {
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
         }
-        node.marks.announced_as_recovered();
+        node.marks_recovered();
         node.restart_election_timer();
         if !node.peers.is_empty() {
             // Campaigning is a vote for oneself: the promise binds that one too.
@@ -336,13 +338,21 @@ impl Node {
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
-        if let Some(peer) = self.peer_mut(from) {
+        if let Some(peer) = self.peer_mut(from)
+            && peer.incarnation == Incarnation(0)
+        {
             peer.incarnation = from_incarnation;
         }
         Ok(())
     }
 
     fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
+        if matches!(message, Message::PreVote(_) | Message::RequestVote(_)) {
+            if self.lifecycle() == Lifecycle::Quarantined {
+                return Err(Rejected::Quarantined);
+            }
+            self.owe_not_member(from);
+        }
         if let Message::PreVote(ask) = message {
             self.on_pre_vote(from, ask);
             return Ok(());
@@ -355,7 +365,12 @@ impl Node {
                         || self.options.check_quorum && self.leader_alive(from) =>
                 {
                     self.note(Note::LeaderAlive { candidate: from });
-                    return Err(Rejected::LeaderAlive);
+                    // Who is no member learns that instead (B-021).
+                    return if self.is_outsider(from) {
+                        Ok(())
+                    } else {
+                        Err(Rejected::LeaderAlive)
+                    };
                 }
                 // A voter that would follow us into the next term may already be in it.
                 Message::PreVoteReply(reply) if reply.granted => {
@@ -389,7 +404,6 @@ impl Node {
             | Message::ReadIndex(_)
             | Message::ReadIndexReply(_)
             | Message::InstallMeta(_)
-            | Message::NotMember(_)
                 if stale =>
             {
                 Err(Rejected::Stale)
@@ -399,6 +413,7 @@ impl Node {
             Message::ReadIndex(ask) => self.on_read_index(from, ask),
             Message::ReadIndexReply(reply) => self.on_read_index_reply(from, reply),
             Message::InstallMeta(install) => self.on_install_meta(from, install),
+            // What is committed stays so in every later term.
             Message::NotMember(told) => self.on_not_member(from, told),
             Message::PreVote(_) => Ok(()),
         };
@@ -422,6 +437,14 @@ impl Node {
             return Err(Rejected::NotForUs);
         }
         let known = match self.peer(envelope.from) {
+            // Who has left may still answer, but its term is nobody's concern here.
+            Some(peer)
+                if !peer.seat.is_member()
+                    && !envelope.message.may_come_from_strangers()
+                    && (peer.departing.is_none() || envelope.term != hard.term) =>
+            {
+                return Err(Rejected::UnknownSender);
+            }
             Some(peer) => peer.incarnation,
             None if envelope.from != hard.node && envelope.message.may_come_from_strangers() => {
                 Incarnation(0)
@@ -454,6 +477,7 @@ impl Node {
                 self.changed(Changed::DURABLE);
                 self.settle_candidacy();
                 self.advance_commit();
+                self.witness_follows();
             }
         }
         Ok(())

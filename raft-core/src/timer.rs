@@ -59,6 +59,13 @@ impl Node {
     pub(crate) fn restart_election_timer(&mut self) {
         let wait = self.jitter.between(self.options.election_min_ns, self.options.election_max_ns);
         self.election_at = self.now.plus(wait);
+        if self.options.check_quorum
+            && let Some((_, at)) = self.contact
+        {
+            // Campaigning is a vote for oneself: a longer promise given under earlier settings
+            // binds it too.
+            self.election_at = self.election_at.max(at.plus(self.hard.promise_ns));
+        }
     }
 
     pub(crate) fn on_tick(&mut self) {

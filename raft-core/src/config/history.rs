@@ -37,6 +37,12 @@ impl History {
         (found.0, &found.1)
     }
 
+    /// The first entry above `index`, if there is one.
+    pub(crate) fn first_above(&self, index: LogIndex) -> Option<LogIndex> {
+        let entries = core::iter::once(&self.base).chain(&self.above);
+        entries.map(|(at, _)| *at).find(|at| *at > index)
+    }
+
     /// How many entries stand above the base.
     pub(crate) const fn len(&self) -> usize {
         self.above.len()
@@ -53,6 +59,18 @@ impl History {
         let before = self.above.len();
         self.above.retain(|(index, _)| *index < from);
         self.above.len() != before
+    }
+
+    /// The log stands on a snapshot with this configuration now; what it holds above `upto` stays
+    /// if `keep`. Whatever the snapshot covers is decided by it, term and all (B-048, B-049).
+    pub(crate) fn rebase(
+        &mut self,
+        (index, configuration): (LogIndex, Configuration),
+        upto: LogIndex,
+        keep: bool,
+    ) {
+        self.above.retain(|(at, _)| keep && *at > upto);
+        self.base = (index, configuration);
     }
 
     /// Everything up to `index` is settled for good: only the newest of it is kept.
@@ -89,12 +107,30 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_replaces_what_it_covers_and_keeps_what_is_above() {
+        // B-048 to B-050.
+        let mut history = History::new(LogIndex(0), of(1));
+        for (index, voters) in [(4, 2), (7, 3), (9, 4)] {
+            history.push(LogIndex(index), of(voters));
+        }
+        let mut kept = history.clone();
+        kept.rebase((LogIndex(5), of(5)), LogIndex(7), true);
+        assert_eq!(kept.newest(), (LogIndex(9), &of(4)));
+        assert_eq!(kept.at(LogIndex(8)), (LogIndex(5), &of(5)));
+        history.rebase((LogIndex(5), of(5)), LogIndex(7), false);
+        assert_eq!((history.newest(), history.len()), ((LogIndex(5), &of(5)), 0));
+    }
+
+    #[test]
     fn what_is_settled_becomes_the_base() {
         let mut history = History::new(LogIndex(0), of(1));
         history.push(LogIndex(4), of(2));
         history.push(LogIndex(7), of(3));
         history.settle_upto(LogIndex(6));
         assert_eq!((history.len(), history.at(LogIndex(0))), (1, (LogIndex(4), &of(2))));
+        assert_eq!(history.first_above(LogIndex(3)), Some(LogIndex(4)));
+        assert_eq!(history.first_above(LogIndex(4)), Some(LogIndex(7)));
+        assert_eq!(history.first_above(LogIndex(7)), None);
         history.truncate_from(LogIndex(1));
         assert_eq!(history.newest(), (LogIndex(4), &of(2)), "the base is never undone");
     }

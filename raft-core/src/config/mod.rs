@@ -8,12 +8,16 @@
 //! **Upholds.** `inv:election-safety`, `inv:committed-durable`, `inv:configuration-safety`.
 //! **Not here.** Legal next configurations (`change.rs`), bytes (`codec.rs`).
 
+pub(crate) mod carry;
 pub(crate) mod change;
 pub(crate) mod codec;
+pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod members;
+pub(crate) mod plan;
 pub(crate) mod quorum;
 pub(crate) mod removed;
+pub(crate) mod witness;
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;

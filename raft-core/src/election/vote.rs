@@ -39,7 +39,9 @@ impl Node {
     /// may have been before a restart (thesis §4.2.3). The leader itself counts as having heard
     /// when a quorum answered it lately.
     pub(crate) fn leader_alive(&self, asker: NodeId) -> bool {
-        let patience = self.options.election_min_ns;
+        // A promise already given is not shortened by settings that changed since.
+        let promised = if self.options.check_quorum { self.hard.promise_ns } else { 0 };
+        let patience = self.options.election_min_ns.max(promised);
         let heard = match &self.role {
             RoleState::Leader(leader) => self.now.since(leader.contact) < patience,
             _ => self

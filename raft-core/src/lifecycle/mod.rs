@@ -10,10 +10,7 @@ pub(crate) mod disable;
 pub(crate) mod recovery;
 pub(crate) mod skip;
 
-use crate::{
-    Node,
-    types::{Lifecycle, Membership},
-};
+use crate::{Node, types::Lifecycle};
 
 impl Node {
     /// Whether this node takes part.
@@ -23,16 +20,10 @@ impl Node {
             Lifecycle::Halted
         } else if self.hard.disabled.is_some() {
             Lifecycle::Disabled
-        } else if self.quarantined {
+        } else if self.quarantined || self.changes.disowned {
             Lifecycle::Quarantined
         } else {
             Lifecycle::Running
         }
-    }
-
-    /// What this node is to its group, by the configuration in force here.
-    #[must_use]
-    pub fn membership(&self) -> Membership {
-        self.configuration.membership(self.hard.node)
     }
 }

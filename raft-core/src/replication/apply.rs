@@ -32,6 +32,7 @@ impl Node {
                 self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
                 self.applying.pop_front();
             }
+            self.marks_applied();
             self.changed(Changed::APPLIED);
         }
         Ok(())
@@ -47,6 +48,9 @@ impl Node {
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
         let ready = self.commit.min(self.lane.durable());
+        if self.changes.stubs > self.handed && self.lacks_data() {
+            return;
+        }
         while self.handed < ready {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);

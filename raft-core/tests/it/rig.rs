@@ -14,8 +14,9 @@ use bytes::Bytes;
 use raft_core::{
     Accepted, Apply, Boot, BootError, BootId, ClusterId, Configuration, Entries, Entry, Envelope,
     FetchFailure, GroupId, HaltReason, HardState, Incarnation, Input, Instant, LogIndex,
-    LogPosition, Message, Node, NodeId, Note, Options, Outcome, Output, Persist, PersistAck,
-    ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term, TermRun, Ticket,
+    LogPosition, Message, Node, NodeId, Note, OperationFailure, OperationTicket, Options, Outcome,
+    Output, Persist, PersistAck, ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term,
+    TermRun, Ticket,
 };
 
 pub(crate) use crate::say::*;
@@ -53,11 +54,12 @@ impl Disk {
             }
         }
         let stamp = self.log.last().map_or(0, |(_, entry)| entry.stamp);
-        Boot::new(BootId(boot), boot, self.hard.clone(), voters.clone()).with_log(
-            terms,
-            LogIndex(self.log.len() as u64),
-            stamp,
-        )
+        let marks = self.log.iter().filter(|(_, entry)| entry.kind.is_mark());
+        let stubs = self.log.iter().rev().find(|(_, entry)| entry.kind.is_stub());
+        Boot::new(BootId(boot), boot, self.hard.clone(), voters.clone())
+            .with_log(terms, LogIndex(self.log.len() as u64), stamp)
+            .with_marks(marks.cloned().collect())
+            .with_stubs(stubs.map_or(LogIndex(0), |(at, _)| at.index))
     }
 }
 
@@ -82,6 +84,9 @@ pub(crate) struct Server {
     pub(crate) ends: Vec<(Ticket, u64, Outcome)>,
     pub(crate) fetches: Vec<ReadEntries>,
     pub(crate) roles: Vec<(Role, u64)>,
+    /// (index, committed) of each configuration told.
+    pub(crate) configurations: Vec<(u64, bool)>,
+    pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
     pub(crate) notes: Vec<Note>,
     pub(crate) halted: Option<HaltReason>,
 }
@@ -132,6 +137,11 @@ impl Rig {
 
     /// `n` fresh servers.
     pub(crate) fn with(n: u64, options: Options) -> Self {
+        Self::joined_by(n, 0, options)
+    }
+
+    /// `n` fresh servers that found a group, and `more` that know of it and are not in it.
+    pub(crate) fn joined_by(n: u64, more: u64, options: Options) -> Self {
         let voters = Configuration::new((1..=n).map(NodeId)).unwrap();
         let now = Instant(1_000 * MS);
         let server = |id| {
@@ -154,11 +164,13 @@ impl Rig {
                 ends: Vec::new(),
                 fetches: Vec::new(),
                 roles: Vec::new(),
+                configurations: Vec::new(),
+                operations: Vec::new(),
                 notes: Vec::new(),
                 halted: None,
             }
         };
-        let servers = (1..=n).map(server).collect();
+        let servers = (1..=n + more).map(server).collect();
         Self { servers, net: Vec::new(), now, options, voters }
     }
 
@@ -238,6 +250,10 @@ impl Rig {
             Output::Outcome { first, count, outcome } => server.ends.push((first, count, outcome)),
             Output::RoleChanged { role, term } => server.roles.push((role, term.0)),
             Output::Note(note) => server.notes.push(*note),
+            Output::ConfigChanged(told) => {
+                server.configurations.push((told.index.0, told.committed));
+            }
+            Output::OperationEnded { ticket, result } => server.operations.push((ticket, result)),
             Output::Halted(reason) => server.halted = Some(reason),
             other => panic!("the rig does not know {other:?}"),
         }
