@@ -121,7 +121,7 @@ pub mod wire;
 
 pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
 pub use config::{
-    Configuration, ConfigurationError, ConfigurationParts,
+    ConfigLevel, Configuration, ConfigurationError, ConfigurationParts,
     change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
     guard::Readiness,

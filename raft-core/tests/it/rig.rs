@@ -11,13 +11,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use raft_core::{
-    Accepted, Apply, Boot, BootError, BootId, ClusterId, Configuration, Entries, Entry, Envelope,
-    FetchFailure, GroupId, HaltReason, HardState, Incarnation, Input, Instant, LogIndex,
-    LogPosition, Message, Node, NodeId, Note, OperationFailure, OperationTicket, Options, Outcome,
-    Output, Persist, PersistAck, ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term,
-    TermRun, Ticket,
-};
+use raft_core::{Accepted, Apply, Boot, BootError, BootId, Change, ChangeError, ClusterId, ConfigAction, ConfigChange, ConfigLevel, Configuration, Entries, Entry, Envelope, FetchFailure, GroupId, HaltReason, HardState, Incarnation, Input, Instant, LogIndex, LogPosition, Message, Node, NodeId, Note, OperationFailure, OperationTicket, Options, Outcome, Output, Persist, PersistAck, ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term, TermRun, Ticket};
 
 pub(crate) use crate::say::*;
 
@@ -55,7 +49,7 @@ impl Disk {
         }
         let stamp = self.log.last().map_or(0, |(_, entry)| entry.stamp);
         let marks = self.log.iter().filter(|(_, entry)| entry.kind.is_mark());
-        let stubs = self.log.iter().rev().find(|(_, entry)| entry.kind.is_stub());
+        let stubs = self.log.iter().rev().find(|(_, e)| e.kind.is_stub() && e.kind.is_known(1));
         Boot::new(BootId(boot), boot, self.hard.clone(), voters.clone())
             .with_log(terms, LogIndex(self.log.len() as u64), stamp)
             .with_marks(marks.cloned().collect())
@@ -285,6 +279,11 @@ impl Rig {
         Entries::collect(taken.cloned()).unwrap()
     }
 
+    /// Entries `first` to `last` of the disk of `id`.
+    pub(crate) fn entries_of(&mut self, id: u64, first: usize, last: usize) -> Entries {
+        Entries::collect(self.at(id).disk.log[first - 1..last].iter().cloned()).unwrap()
+    }
+
     /// Says that a read of the disk failed.
     pub(crate) fn fail_read(&mut self, id: u64, ask: ReadEntries, failure: FetchFailure) {
         self.step(id, Input::EntriesReadFailed { id: ask.id, failure }).unwrap();
@@ -498,6 +497,66 @@ impl Rig {
         let ticket = self.at(id).node.propose(now, Bytes::from_static(payload.as_bytes())).unwrap();
         self.drain(id);
         ticket
+    }
+
+    /// Asks `id` for a change.
+    pub(crate) fn change(&mut self, id: u64, action: ConfigAction) -> Result<Change, ChangeError> {
+        self.change_with(id, ConfigChange { expect: None, action, force: false })
+    }
+
+    /// Asks `id` for a change, with everything it may say.
+    pub(crate) fn change_with(
+        &mut self,
+        id: u64,
+        change: ConfigChange,
+    ) -> Result<Change, ChangeError> {
+        let now = self.now;
+        let node = &mut self.at(id).node;
+        let before = node.clone();
+        let result = node.change(now, change);
+        monotone(&before, node);
+        if result.is_err() {
+            unchanged(&before, node);
+        }
+        self.drain(id);
+        result
+    }
+
+    /// The ticket of a change that must be accepted.
+    pub(crate) fn begin_change(&mut self, id: u64, action: ConfigAction) -> OperationTicket {
+        match self.change(id, action.clone()) {
+            Ok(Change::Begun(ticket)) => ticket,
+            other => panic!("{action:?}: {other:?}"),
+        }
+    }
+
+    /// A change that must be accepted and end well once everything arrives.
+    pub(crate) fn carry(&mut self, id: u64, action: ConfigAction) -> u64 {
+        let ticket = self.begin_change(id, action);
+        self.run(200 * MS);
+        match self.ended(id, ticket) {
+            Some(Ok(index)) => index.0,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How the change ended at `id`, at most once.
+    pub(crate) fn ended(
+        &mut self,
+        id: u64,
+        ticket: OperationTicket,
+    ) -> Option<Result<LogIndex, OperationFailure>> {
+        let mut ends = self.at(id).operations.iter().filter(|(of, _)| *of == ticket);
+        let end = ends.next().map(|(_, result)| *result);
+        assert_eq!(ends.next(), None, "an operation ends once");
+        end
+    }
+
+    /// The voters in force at `id`, and the old half while joint.
+    pub(crate) fn voters_at(&self, id: u64) -> (Vec<u64>, Vec<u64>) {
+        let (configuration, _, _) = self.node(id).configuration(ConfigLevel::InForce);
+        let ids = |list: &[NodeId]| list.iter().map(|node| node.0).collect();
+        (ids(configuration.voters()), ids(configuration.outgoing()))
     }
 
     /// Reads at `id`.
