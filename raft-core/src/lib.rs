@@ -126,6 +126,7 @@ pub use config::{
     codec::DecodeConfigurationError,
     guard::Readiness,
 };
+pub use election::request::CampaignError;
 pub use error::{
     HaltReason, OperationFailure, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason,
 };
@@ -146,7 +147,7 @@ pub use options::{Options, OptionsError};
 pub use output::{
     Apply, ConfigChanged, Outcome, Output, Persist, PublishSnapshot, ReadEntries, SendSnapshot,
 };
-pub use read::{ReadLevel, ReadRequest};
+pub use read::{ReadLevel, ReadRequest, lease::NoLease};
 pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
@@ -160,7 +161,7 @@ pub use storage::{
     persist::PersistAck,
     recover::BootError,
 };
-pub use transfer::{TransferError, TransferRequest};
+pub use transfer::{TransferError, TransferRequest, TransferStatus};
 pub use types::{
     BootId, ClusterId, GroupId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, Membership,
     NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Role, StageId, Term, Ticket,

@@ -414,7 +414,7 @@ impl Node {
         if !self.tail_has_room(1, entry.len_bytes()) {
             return Err(Rejected::CommitStalled);
         }
-        let index = self.append_own(entry);
+        let index = self.append_for_core(entry);
         Ok(LogPosition::new(self.hard.term, index))
     }
 }

@@ -64,7 +64,7 @@ fn data_copies_needed(voters: usize, data: usize) -> usize {
 impl Node {
     /// Whether the peer answered this leader within `check_quorum_ns`.
     pub(crate) fn heard_lately(&self, peer: &Peer) -> bool {
-        peer.heard_at.is_some_and(|at| self.now.since(at) <= self.options.check_quorum_ns)
+        peer.heard_at.is_some_and(|at| self.now.since(at) < self.options.check_quorum_ns)
     }
 
     /// How close to this leader a peer is.

@@ -82,19 +82,25 @@ impl Node {
                 ended.push((range, Outcome::Superseded));
             });
             self.handed = run.last();
-            // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
-            let commands = if self.tickets.opens_with(run.term(), run.first()) {
-                if let Some(opening) = run.prefix(run.first()) {
-                    self.emit_apply(opening, None);
-                }
-                run.suffix(run.first().next())
-            } else {
-                Some(run.clone())
+            self.hand_out_run(run.clone());
+        }
+    }
+
+    /// Hands out a run. What a reign of ours appended for itself (its opening no-op, a read's
+    /// place) was proposed by nobody: it goes alone, without a ticket.
+    fn hand_out_run(&mut self, run: Run) {
+        let mut rest = Some(run);
+        while let Some(run) = rest {
+            let core = self.tickets.next_of_core(run.term(), run.first());
+            let (part, of_core) = match core.filter(|index| *index <= run.last()) {
+                Some(index) if index == run.first() => (run.prefix(index), true),
+                Some(index) => (run.prefix(index.prev()), false),
+                None => (Some(run.clone()), false),
             };
-            if let Some(run) = commands {
-                let first_ticket = self.tickets.applied(run.term(), run.first(), run.last());
-                self.emit_apply(run, first_ticket);
-            }
+            let Some(part) = part else { return };
+            rest = run.suffix(part.last().next());
+            let ticket = self.tickets.applied(part.term(), part.first(), part.last());
+            self.emit_apply(part, ticket.filter(|_| !of_core));
         }
     }
 

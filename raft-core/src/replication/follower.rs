@@ -72,10 +72,8 @@ impl Node {
         self.become_follower(self.hard.term, Some(from));
         self.contact = Some((from, self.now));
         self.restart_election_timer();
-        if self.options.check_quorum && self.hard.promise_ns < self.options.election_min_ns {
-            // Answering is a promise not to elect another for this long, also after a restart.
-            self.hard.promise_ns = self.options.election_min_ns;
-        }
+        self.give_promise();
+        self.on_void_transfer(append.void_transfer);
         self.answer.round = self.answer.round.max(append.round);
         self.answer.refused = None;
 
@@ -90,6 +88,7 @@ impl Node {
         if commit > self.commit && self.halted.is_none() {
             self.set_commit(commit);
         }
+        self.on_new_leader_seen(from);
         Ok(())
     }
 
@@ -269,7 +268,7 @@ impl Node {
                     Message::AppendReply(AppendReply {
                         round,
                         result,
-                        promise_ns: node.hard.promise_ns,
+                        promise_ns: node.promised_ns,
                         applied: node.applied,
                     }),
                 );

@@ -99,7 +99,7 @@ impl Node {
         peer.progress.sent_round = round;
         peer.progress.told_commit = peer.progress.told_commit.max(self.commit);
         let previous = LogPosition::new(term, before);
-        let void_transfer = self.void_transfer_for(peer.id, round);
+        let void_transfer = self.void_transfers();
         let append = AppendEntries { previous, entries, commit: self.commit, round, void_transfer };
         self.send(peer, Message::AppendEntries(append));
     }

@@ -45,13 +45,17 @@ impl Node {
             AppendResult::NeedSnapshot => self.on_need_snapshot(from),
             AppendResult::StaleTerm => {}
         }
+        self.settle_alive_transfers(from, &reply);
         let now = self.now;
         if let Some(peer) = self.peer_mut(from) {
             peer.applied = peer.applied.max(reply.applied);
             peer.heard_at = Some(now);
         }
-        self.on_promise(from, &reply);
-        self.on_round_ack(from, reply.round);
+        // A node that holds nothing is no evidence of a quorum (D-W6).
+        if reply.result != AppendResult::NeedSnapshot {
+            self.on_promise(from, &reply);
+            self.on_round_ack(from, reply.round);
+        }
         Ok(())
     }
 

@@ -199,7 +199,10 @@ fn t_4_3_05_no_change_while_joint() {
     rig.run(1_000 * MS);
     assert_eq!(rig.voters_at(1).1, [1, 2, 3], "an explicit one waits");
     let left = rig.begin_change(1, ConfigAction::LeaveJoint);
-    assert!(matches!(rig.change(1, ConfigAction::LeaveJoint), Err(ChangeError::ChangeInProgress { .. })));
+    assert!(matches!(
+        rig.change(1, ConfigAction::LeaveJoint),
+        Err(ChangeError::ChangeInProgress { .. })
+    ));
     rig.run(100 * MS);
     assert_eq!(rig.ended(1, left), Some(Ok(index.next())));
     assert_eq!(rig.ended(1, raft_core::OperationTicket(4)), Some(Ok(index.next())));
@@ -273,7 +276,8 @@ fn t_4_3_06_the_halves_never_decide_alone() {
         for side in [[2, 3].as_slice(), &[4, 5, 6]] {
             for round in 0..3 {
                 let id = side[round % side.len()];
-                rig.expire(id);
+                rig.pass(400 * MS);
+                rig.step(id, Input::Tick).unwrap();
                 rig.deliver_among(side);
             }
             for id in side {

@@ -11,7 +11,13 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use raft_core::{Accepted, Apply, Boot, BootError, BootId, Change, ChangeError, ClusterId, ConfigAction, ConfigChange, ConfigLevel, Configuration, Entries, Entry, Envelope, FetchFailure, GroupId, HaltReason, HardState, Incarnation, Input, Instant, LogIndex, LogPosition, Message, Node, NodeId, Note, OperationFailure, OperationTicket, Options, Outcome, Output, Persist, PersistAck, ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term, TermRun, Ticket};
+use raft_core::{
+    Accepted, Apply, Boot, BootError, BootId, Change, ChangeError, ClusterId, ConfigAction,
+    ConfigChange, ConfigLevel, Configuration, Entries, Entry, Envelope, FetchFailure, GroupId,
+    HaltReason, HardState, Incarnation, Input, Instant, LogIndex, LogPosition, Message, Node,
+    NodeId, Note, OperationFailure, OperationTicket, Options, Outcome, Output, Persist, PersistAck,
+    ReadEntries, ReadFailure, ReadLevel, ReadTicket, Rejected, Role, Term, TermRun, Ticket,
+};
 
 pub(crate) use crate::say::*;
 
@@ -76,11 +82,13 @@ pub(crate) struct Server {
     pub(crate) ready: Vec<(ReadTicket, LogIndex, Term)>,
     pub(crate) failed_reads: Vec<(ReadTicket, ReadFailure)>,
     pub(crate) ends: Vec<(Ticket, u64, Outcome)>,
+    pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) fetches: Vec<ReadEntries>,
     pub(crate) roles: Vec<(Role, u64)>,
     /// (index, committed) of each configuration told.
     pub(crate) configurations: Vec<(u64, bool)>,
-    pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
     pub(crate) notes: Vec<Note>,
     pub(crate) halted: Option<HaltReason>,
 }
@@ -156,10 +164,11 @@ impl Rig {
                 ready: Vec::new(),
                 failed_reads: Vec::new(),
                 ends: Vec::new(),
+                operations: Vec::new(),
+                freshness: Vec::new(),
                 fetches: Vec::new(),
                 roles: Vec::new(),
                 configurations: Vec::new(),
-                operations: Vec::new(),
                 notes: Vec::new(),
                 halted: None,
             }
@@ -239,7 +248,11 @@ impl Rig {
                     self.answer_read(id, ask);
                 }
             }
-            Output::ReadReady { ticket, index, term } => server.ready.push((ticket, index, term)),
+            Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+                server.ready.push((ticket, index, term));
+                server.freshness.push((level, staleness_ns));
+            }
+            Output::OperationEnded { ticket, result } => server.operations.push((ticket, result)),
             Output::ReadFailed { ticket, reason } => server.failed_reads.push((ticket, reason)),
             Output::Outcome { first, count, outcome } => server.ends.push((first, count, outcome)),
             Output::RoleChanged { role, term } => server.roles.push((role, term.0)),
