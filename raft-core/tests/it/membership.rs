@@ -107,8 +107,10 @@ fn t_4_1_05_one_change_at_a_time() {
     assert_eq!(refused, Err(ChangeError::ChangeInProgress { index: LogIndex(2) }));
     rig.deliver_all();
     // Two joiners that are not heard yet: one is promoted after the other.
+    rig.at(4).up = false;
+    rig.at(5).up = false;
+    rig.run(1_000 * MS);
     for id in [4, 5] {
-        rig.at(id).up = false;
         rig.begin_change(1, add_voter(id));
         rig.deliver_among(&[1, 2, 3]);
     }
