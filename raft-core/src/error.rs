@@ -93,6 +93,10 @@ pub enum Rejected {
     LifecycleRefused,
     /// The snapshot report names nothing that is open.
     StaleSnapshot,
+    /// The snapshot is of another machine than `Options::machine_id`.
+    WrongMachine,
+    /// No snapshot can be taken now; `Node::take_snapshot` says why.
+    SnapshotRefused,
     /// Not there yet.
     Placeholder,
 }
@@ -136,6 +140,8 @@ impl Rejected {
         Self::RecoveryRefused,
         Self::LifecycleRefused,
         Self::StaleSnapshot,
+        Self::WrongMachine,
+        Self::SnapshotRefused,
         Self::Placeholder,
     ];
     /// How many reasons there are.
@@ -181,6 +187,8 @@ impl Rejected {
             Self::RecoveryRefused => "recovery-refused",
             Self::LifecycleRefused => "lifecycle-refused",
             Self::StaleSnapshot => "stale-snapshot",
+            Self::WrongMachine => "wrong-machine",
+            Self::SnapshotRefused => "snapshot-refused",
             Self::Placeholder => "placeholder",
         }
     }
@@ -408,6 +416,8 @@ impl fmt::Display for HaltReason {
 pub enum UnknownReason {
     /// Leadership was lost and nothing decided the entry in time.
     LeadershipLost,
+    /// A snapshot from a leader covers its index.
+    CoveredBySnapshot,
     /// The node halted.
     Halted,
     /// The node was shut down.

@@ -151,8 +151,11 @@ pub use read::{ReadLevel, ReadRequest, lease::NoLease};
 pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
-    SnapshotId, meta::SnapshotMeta, receive::ReceivedSnapshot, send::SendFailure,
-    take::SnapshotTaken,
+    SnapshotId,
+    meta::SnapshotMeta,
+    receive::ReceivedSnapshot,
+    send::SendFailure,
+    take::{SnapshotTaken, TakeSnapshotError},
 };
 pub use status::{PeerStatus, Queues, Status};
 pub use storage::{

@@ -35,7 +35,7 @@ use crate::{
         Boot, HardState,
         fetch::Fetch,
         persist::{AckVerdict, PersistAck, PersistLane},
-        recover::{BootError, NUMBER_MAX, judge_boot},
+        recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
     transfer::send::Handover,
@@ -128,6 +128,7 @@ impl Node {
     /// [`BootError`] names the first thing that no crash can have left behind.
     pub fn boot(options: Options, boot: Boot, now: Instant) -> Result<Self, BootError> {
         judge_boot(&options, &boot)?;
+        let quarantined = has_lost(&boot);
         let Boot {
             boot_id,
             seed,
@@ -147,18 +148,20 @@ impl Node {
             Some(meta) => (meta.configuration.clone(), meta.configuration_index),
             None => (configuration, LogIndex::ZERO),
         };
+        let bare = snapshot.as_ref().filter(|meta| meta.lacks_data());
+        let lacking = stubs.max(bare.map_or(LogIndex::ZERO, |meta| meta.index()));
         let start = snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
         let mut node = Self {
             peers: Vec::new(),
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Snapshots { newest: snapshot, ..Snapshots::default() },
+            snapshots: Snapshots::recovered(snapshot, settings),
             deferred: Deferred::default(),
             operations: Operations::default(),
-            changes: Changes::recovered(stubs),
+            changes: Changes::recovered(lacking),
             capacity: Capacity::All,
-            quarantined: false,
+            quarantined,
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -272,6 +275,7 @@ impl Node {
                 self.on_set_eligibility(priority, can_lead)?;
             }
             Input::Bootstrap(bootstrap) => self.on_bootstrap(*bootstrap)?,
+            Input::TakeSnapshot => self.on_take_snapshot()?,
             Input::SnapshotTaken(taken) => self.on_snapshot_taken(taken)?,
             Input::SnapshotFailed(id) => self.on_snapshot_failed(id)?,
             Input::SnapshotSent(id) => self.on_snapshot_sent(id)?,
@@ -330,6 +334,10 @@ impl Node {
 
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
         self.judge_envelope(&envelope)?;
+        if self.quarantined {
+            // Whatever was promised before is forgotten, so nothing more is promised.
+            return Err(Rejected::Quarantined);
+        }
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
@@ -380,10 +388,8 @@ impl Node {
                 }
                 Ok(())
             }
-            Message::AppendEntries(_) if stale => {
-                if let Some(peer) = self.peer_mut(from) {
-                    peer.owed.stale_append = true;
-                }
+            Message::AppendEntries(_) | Message::InstallMeta(_) if stale => {
+                self.owe_stale_reply(from);
                 Ok(())
             }
             Message::VoteReply(_) | Message::AppendReply(_) if stale => Err(Rejected::Stale),
@@ -396,7 +402,6 @@ impl Node {
             | Message::TransferRefused(_)
             | Message::ReadIndex(_)
             | Message::ReadIndexReply(_)
-            | Message::InstallMeta(_)
                 if stale =>
             {
                 Err(Rejected::Stale)
@@ -468,6 +473,9 @@ impl Node {
             AckVerdict::NeverIssued => self.halt(HaltReason::AckNeverIssued),
             AckVerdict::Counted => {
                 self.changed(Changed::DURABLE);
+                if self.snapshots.incoming().is_some() {
+                    self.changed(Changed::SNAPSHOT);
+                }
                 self.settle_candidacy();
                 self.advance_commit();
                 self.witness_follows();

@@ -9,7 +9,7 @@
 use crate::{
     config::{quorum::Seat, removed::Departing, witness::Diet},
     message::PreVoteReply,
-    replication::progress::Progress,
+    replication::progress::{Progress, ProgressState},
     types::{Incarnation, Instant, LogIndex, NodeId},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Owed {
     pub(crate) stale_append: bool,
     /// It asked for a vote and is no member of the committed configuration.
     pub(crate) not_member: bool,
+    /// It sent an append of this round, and nothing but a snapshot helps here.
+    pub(crate) need_snapshot: Option<u64>,
 }
 
 /// Another server: a member, or a stranger that spoke to us.
@@ -59,6 +61,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Whether it is sent entries: it does not wait for a snapshot.
+    pub(crate) fn is_kept_up(&self) -> bool {
+        self.is_fed() && self.progress.state != ProgressState::Snapshot
+    }
+
     pub(crate) fn new(id: NodeId, seat: Seat) -> Self {
         Self {
             id,

@@ -68,12 +68,14 @@ pub(crate) struct Changes {
     pub(crate) was_member: bool,
     /// A member told that it is none any more.
     pub(crate) told_removed: bool,
-    /// The configuration in force pins another life of this disk, or made a data member of what
-    /// holds stubs.
-    pub(crate) disowned: bool,
-    /// A witness by a committed configuration: what is committed counts as applied.
-    pub(crate) acts_as_witness: bool,
-    /// The highest index whose data this node may lack; 0 for none.
+    /// The configuration in force pins another life of this node's disk.
+    pub(crate) other_life: bool,
+    /// This node was made a data member while its disk held stubs.
+    pub(crate) tainted: bool,
+    /// A witness by the committed configuration of this index: what is committed from there on
+    /// counts as applied.
+    pub(crate) witness_from: Option<LogIndex>,
+    /// The highest index whose data this disk may lack; 0 for none.
     pub(crate) stubs: LogIndex,
     /// An uncommitted configuration that makes a data voter a witness: it commits only when enough
     /// of the others hold it.
@@ -109,9 +111,10 @@ impl Changes {
             word(open.stage.entry().index.0);
             word(open.expires.map_or(u64::MAX, |at| at.since(now)));
         }
-        let flags = [self.was_member, self.told_removed, self.disowned, self.acts_as_witness];
+        let flags = [self.was_member, self.told_removed, self.other_life, self.tainted];
         flags.into_iter().for_each(|flag| word(u64::from(flag)));
         word(self.stubs.0);
+        word(self.witness_from.map_or(0, |at| at.0));
         word(self.data_gate.map_or(0, |at| at.0));
     }
 }

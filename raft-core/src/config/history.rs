@@ -61,16 +61,11 @@ impl History {
         self.above.len() != before
     }
 
-    /// The log stands on a snapshot with this configuration now; what it holds above `upto` stays
-    /// if `keep`. Whatever the snapshot covers is decided by it, term and all (B-048, B-049).
-    pub(crate) fn rebase(
-        &mut self,
-        (index, configuration): (LogIndex, Configuration),
-        upto: LogIndex,
-        keep: bool,
-    ) {
-        self.above.retain(|(at, _)| keep && *at > upto);
+    /// A snapshot took the place of the log up to `upto`: its configuration is the base, and only
+    /// entries above stay. Where the log did not hold the snapshot's position nothing stays.
+    pub(crate) fn rebase(&mut self, index: LogIndex, configuration: Configuration, upto: LogIndex) {
         self.base = (index, configuration);
+        self.above.retain(|(at, _)| *at > upto);
     }
 
     /// Everything up to `index` is settled for good: only the newest of it is kept.
@@ -107,18 +102,17 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_replaces_what_it_covers_and_keeps_what_is_above() {
-        // B-048 to B-050.
+    fn a_snapshot_replaces_what_it_covers_and_nothing_above() {
         let mut history = History::new(LogIndex(0), of(1));
-        for (index, voters) in [(4, 2), (7, 3), (9, 4)] {
-            history.push(LogIndex(index), of(voters));
-        }
+        history.push(LogIndex(4), of(2));
+        history.push(LogIndex(7), of(3));
         let mut kept = history.clone();
-        kept.rebase((LogIndex(5), of(5)), LogIndex(7), true);
-        assert_eq!(kept.newest(), (LogIndex(9), &of(4)));
-        assert_eq!(kept.at(LogIndex(8)), (LogIndex(5), &of(5)));
-        history.rebase((LogIndex(5), of(5)), LogIndex(7), false);
-        assert_eq!((history.newest(), history.len()), ((LogIndex(5), &of(5)), 0));
+        kept.rebase(LogIndex(4), of(5), LogIndex(6));
+        assert_eq!(kept.newest(), (LogIndex(7), &of(3)));
+        kept.truncate_from(LogIndex(7));
+        assert_eq!(kept.newest(), (LogIndex(4), &of(5)));
+        history.rebase(LogIndex(2), of(5), LogIndex(u64::MAX));
+        assert_eq!(history.newest(), (LogIndex(2), &of(5)), "a purged entry is not in force");
     }
 
     #[test]

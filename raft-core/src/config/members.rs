@@ -21,7 +21,6 @@ use crate::{
     replication::progress::Progress,
     role::RoleState,
     settings::Settings,
-    snapshot::meta::SnapshotMeta,
     types::{Incarnation, LogIndex, LogPosition, NodeId, Role},
 };
 
@@ -58,6 +57,11 @@ impl Marks {
         let held = self.history.len().saturating_add(self.settings.len());
         MARKS_MAX.saturating_sub(held)
     }
+
+    /// Whatever was announced, the driver hears which configuration is in force.
+    pub(crate) const fn announce_again(&mut self) {
+        self.announced = (LogIndex(u64::MAX), false);
+    }
 }
 
 impl Node {
@@ -65,7 +69,7 @@ impl Node {
     pub(crate) fn marks_recovered(&mut self) {
         let base = self.configuration.clone();
         self.judge_standing(&base, None);
-        self.settle_settings();
+        self.settings_recovered();
         self.marks.history.settle_upto(self.applied);
         self.update_diets();
         let (index, _) = self.marks.history.newest();
@@ -145,21 +149,6 @@ impl Node {
         }
     }
 
-    /// The log stands on this snapshot now, and above it either goes on as it was or is empty.
-    pub(crate) fn marks_rebased(&mut self, meta: &SnapshotMeta, keep_log: bool) {
-        let base = (meta.configuration_index, meta.configuration.clone());
-        self.marks.history.rebase(base, meta.index(), keep_log);
-        self.marks.settings.retain(|(index, _)| keep_log && *index > meta.index());
-        self.settings = meta.settings;
-        self.options.adopt(&meta.settings);
-        if meta.index() >= self.changes.stubs && meta.size_bytes > 0 {
-            self.changes.stubs = LogIndex::ZERO;
-        }
-        self.configuration_in_force(None);
-        self.on_configuration_committed(meta.configuration_index);
-        self.changes_committed();
-    }
-
     /// Settings take effect where they are committed.
     fn settle_settings(&mut self) {
         while let Some((index, settings)) = self.marks.settings.first().copied() {
@@ -169,6 +158,7 @@ impl Node {
             self.marks.settings.remove(0);
             self.settings = settings;
             self.options.adopt(&settings);
+            self.snapshots.settings_committed(index, settings);
             if let RoleState::Leader(leader) = &mut self.role {
                 // Those who wait for shorter timeouts from now on need to hear from us in time.
                 leader.heartbeat_at = leader.heartbeat_at.min(self.now.plus(settings.heartbeat_ns));
@@ -176,9 +166,20 @@ impl Node {
         }
     }
 
+    /// Settings whose effects the machine held at boot are in force from the start.
+    fn settings_recovered(&mut self) {
+        let known = self.marks.settings.iter().take_while(|(at, _)| *at <= self.commit).count();
+        if let Some((_, settings)) = self.marks.settings.drain(..known).next_back() {
+            self.settings = settings;
+            self.options.adopt(&settings);
+            self.snapshots.handed_out.settings = settings;
+        }
+    }
+
     /// The newest configuration of the log is another one, because an entry was appended or because
-    /// newer ones were cut off: seats and peers follow it, and what counts them counts anew.
-    fn configuration_in_force(&mut self, appended: Option<LogIndex>) {
+    /// newer ones were cut off or replaced by a snapshot's: seats and peers follow it, and what
+    /// counts them counts anew.
+    pub(crate) fn configuration_in_force(&mut self, appended: Option<LogIndex>) {
         let newest = self.marks.history.newest().1.clone();
         let before = core::mem::replace(&mut self.configuration, newest);
         self.sync_peers();

@@ -110,12 +110,11 @@ impl Node {
             && !data(before.seat(own))
             && appended.is_some_and(|index| self.changes.stubs < index)
             && self.lacks_data();
-        let (pinned, life) = (self.configuration.incarnation(own), self.hard.incarnation);
-        let other_life = pinned != Incarnation(0) && pinned != life;
-        let still = self.changes.disowned && is_data && self.lacks_data();
-        let disowned = other_life || became || still;
-        if disowned != self.changes.disowned {
-            self.changes.disowned = disowned;
+        let was = self.lifecycle();
+        let pinned = self.configuration.incarnation(own);
+        self.changes.other_life = pinned != Incarnation(0) && pinned != self.hard.incarnation;
+        self.changes.tainted = is_data && (self.changes.tainted || became);
+        if self.lifecycle() != was {
             self.changed(crate::input::Changed::LIFECYCLE);
         }
         self.changes.data_gate = self.data_gate();

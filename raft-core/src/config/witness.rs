@@ -71,18 +71,16 @@ pub(crate) fn stubs(entries: &Entries) -> Entries {
 }
 
 impl Node {
-    /// Whether data of some index may be missing here.
+    /// Whether data of some index may be missing on this disk.
     pub(crate) fn lacks_data(&self) -> bool {
-        self.changes.stubs > self.snapshots.newest.as_ref().map_or(LogIndex::ZERO, |m| m.index())
+        let newest = self.snapshots.newest.as_ref().filter(|meta| !meta.lacks_data());
+        self.changes.stubs > newest.map_or(LogIndex::ZERO, |meta| meta.index())
     }
 
     /// Whether this node is to hold data and stands on stubs: it asks for a full snapshot, and
     /// neither votes nor acknowledges before it has one.
     pub(crate) fn wants_data(&self) -> bool {
-        let (pinned, life) =
-            (self.configuration.incarnation(self.hard.node), self.hard.incarnation);
-        let other_life = pinned.0 != 0 && pinned != life;
-        self.changes.disowned && !self.quarantined && !other_life && self.lacks_data()
+        self.changes.tainted && self.lacks_data()
     }
 
     /// A stub stands at `index` of the log.
@@ -117,19 +115,24 @@ impl Node {
                 Diet::Nothing
             };
         }
-        let own = self.hard.node;
-        self.changes.acts_as_witness = self.own_seat.is_witness() && committed.is_witness(own);
+        let is_one = self.own_seat.is_witness() && committed.is_witness(self.hard.node);
+        let since = self.marks.history.at(self.commit).0;
+        self.changes.witness_from =
+            is_one.then(|| self.changes.witness_from.map_or(since, |from| from.min(since)));
         self.witness_follows();
     }
 
     /// A witness has nothing to apply: what is committed and durable is done.
     pub(crate) fn witness_follows(&mut self) {
-        if !self.changes.acts_as_witness {
+        let Some(from) = self.changes.witness_from else { return };
+        let ready = self.commit.min(self.lane.durable());
+        if ready <= self.applied || ready < from || self.apply_is_held() {
             return;
         }
-        let ready = self.commit.min(self.lane.durable());
-        if ready <= self.applied {
-            return;
+        let first = self.handed.next().max(self.log.tail().first());
+        let seen = self.log.tail().slice(first, ready, u64::MAX, u64::MAX).unwrap_or_default();
+        for run in seen.runs() {
+            self.note_handed_out(run);
         }
         self.applying.clear();
         self.applying_bytes = 0;

@@ -26,6 +26,7 @@ impl Node {
             && self.options.can_lead
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running
+            && self.has_room_for_a_term()
     }
 
     /// From now on this node campaigns with `priority`, if it `can_lead` at all.

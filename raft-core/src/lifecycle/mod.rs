@@ -15,12 +15,12 @@ use crate::{Node, types::Lifecycle};
 impl Node {
     /// Whether this node takes part.
     #[must_use]
-    pub const fn lifecycle(&self) -> Lifecycle {
+    pub fn lifecycle(&self) -> Lifecycle {
         if self.halted.is_some() {
             Lifecycle::Halted
         } else if self.hard.disabled.is_some() {
             Lifecycle::Disabled
-        } else if self.quarantined || self.changes.disowned {
+        } else if self.quarantined || self.changes.other_life || self.wants_data() {
             Lifecycle::Quarantined
         } else {
             Lifecycle::Running

@@ -23,6 +23,9 @@ impl Node {
         if upto > self.handed {
             return Err(Rejected::AppliedTooFar);
         }
+        if self.is_before_install(upto) {
+            return Ok(());
+        }
         if upto > self.applied {
             self.applied = upto;
             while let Some((last, bytes)) = self.applying.front().copied() {
@@ -47,8 +50,11 @@ impl Node {
 
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
+        if self.apply_is_held() {
+            return;
+        }
         let ready = self.commit.min(self.lane.durable());
-        if self.changes.stubs > self.handed && self.lacks_data() {
+        if self.lacks_data() {
             return;
         }
         while self.handed < ready {
@@ -82,6 +88,7 @@ impl Node {
                 ended.push((range, Outcome::Superseded));
             });
             self.handed = run.last();
+            self.note_handed_out(run);
             self.hand_out_run(run.clone());
         }
     }

@@ -37,8 +37,10 @@ impl Node {
             };
             node.send_append_to(peer, upto, round, notice);
         });
-        let behind =
-            self.peers.iter().any(|peer| peer.is_fed() && peer.progress.told_commit < self.commit);
+        let behind = self
+            .peers
+            .iter()
+            .any(|peer| peer.is_kept_up() && peer.progress.told_commit < self.commit);
         let at = self.now.plus(self.options.commit_notice_ns);
         if let RoleState::Leader(leader) = &mut self.role {
             if behind {
@@ -51,7 +53,12 @@ impl Node {
 
     /// Sends one peer what it needs of the log up to `last`.
     fn send_append_to(&mut self, peer: &mut Peer, last: LogIndex, round: u64, notice: bool) {
-        if !peer.is_fed() {
+        if !peer.is_kept_up() {
+            return;
+        }
+        if peer.progress.next <= self.log.base().index {
+            // Even the position before its next entry is gone.
+            peer.progress.become_snapshot();
             return;
         }
         let mut sent = false;

@@ -112,10 +112,10 @@ fn t_4_3_02_joint_counting_equals_two_slow_counts() {
     assert!(rig.change_with(1, change).is_ok());
     rig.lose_all();
     let index = rig.node(1).last().index.0;
-    let base = rig.node(1).clone();
+    let base = (rig.node(1).clone(), rig.at(1).machine);
     for set in 0..256_u64 {
         // n1 holds it itself; bit i is n(i+2).
-        rig.at(1).node = base.clone();
+        (rig.at(1).node, rig.at(1).machine) = base.clone();
         let acks: Vec<u64> = (2..=9).filter(|id| set >> (id - 2) & 1 == 1).collect();
         for id in &acks {
             rig.tell(*id, 1, 1, matched(index, 1)).unwrap();

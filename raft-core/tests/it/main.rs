@@ -1,7 +1,9 @@
 //! Tests of the core from outside, through its public interface alone.
 
+mod disk;
 mod rig;
 mod say;
+mod server;
 
 mod contract;
 mod fetch;
@@ -14,4 +16,6 @@ mod paper_reads;
 mod paper_replication;
 mod removal;
 mod settings;
+mod snapshot_soak;
+mod snapshots;
 mod witness;

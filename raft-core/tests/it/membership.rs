@@ -67,7 +67,7 @@ fn t_4_1_03_a_configuration_is_in_force_from_append_and_undone_by_a_cut() {
         assert_eq!(rig.voters_at(id).0, [1, 2, 3], "n{id}");
     }
     assert_eq!(rig.ended(1, ticket), Some(Err(OperationFailure::Superseded)));
-    let told = &rig.at(1).configurations;
+    let told = &rig.told(1);
     assert_eq!(told[told.len() - 2..], [(3, false), (2, true)], "the cut was told");
 }
 
@@ -511,7 +511,7 @@ fn a_restart_takes_the_newest_of_the_log() {
         assert_eq!(rig.voters_at(id).0, [1, 2, 3, 4], "n{id}");
     }
     assert_eq!(rig.node(4).membership(), Membership::Voter);
-    assert!(rig.at(4).configurations.len() < 4, "what boot found needs no telling");
+    assert!(rig.told(4).len() < 4, "what boot found needs no telling");
 }
 
 #[test]
@@ -519,7 +519,7 @@ fn every_configuration_is_told_first_in_force_and_then_committed() {
     let mut rig = with_two_outside();
     rig.carry(1, add_voter(4));
     for id in [1, 2, 3, 4] {
-        let told = rig.at(id).configurations.clone();
+        let told = rig.told(id).clone();
         let in_force: Vec<_> = told.iter().filter(|(_, committed)| !committed).collect();
         assert_eq!(told.last(), Some(&(3, true)), "n{id}: {told:?}");
         assert!(told.windows(2).all(|pair| pair[0] < pair[1]), "n{id}: {told:?}");
