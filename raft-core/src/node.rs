@@ -350,13 +350,12 @@ impl Node {
     }
 
     fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
-        if matches!(message, Message::PreVote(_) | Message::RequestVote(_)) {
-            if self.lifecycle() == Lifecycle::Quarantined {
-                return Err(Rejected::Quarantined);
-            }
-            self.owe_not_member(from);
+        let asks = matches!(message, Message::PreVote(_) | Message::RequestVote(_));
+        if asks && self.lifecycle() == Lifecycle::Quarantined {
+            return Err(Rejected::Quarantined);
         }
         if let Message::PreVote(ask) = message {
+            self.owe_not_member(from);
             self.on_pre_vote(from, ask);
             return Ok(());
         }
@@ -367,6 +366,7 @@ impl Node {
                 Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
                     self.note(Note::LeaderAlive { candidate: from });
                     // Who is no member learns that instead (B-021).
+                    self.owe_not_member(from);
                     return if self.is_outsider(from) {
                         Ok(())
                     } else {
@@ -379,6 +379,9 @@ impl Node {
                 }
                 _ => self.become_follower(term, None),
             }
+        }
+        if asks {
+            self.owe_not_member(from);
         }
         let stale = term < self.hard.term;
         let result = match message {

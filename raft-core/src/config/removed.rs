@@ -99,10 +99,8 @@ impl Node {
         appended: Option<LogIndex>,
     ) {
         let own = self.hard.node;
-        if self.own_seat.is_member() {
-            self.changes.was_member = true;
-            self.changes.told_removed = false;
-        }
+        self.changes.was_member |= before.is_member(own) || self.own_seat.is_member();
+        self.changes.told_removed &= !self.own_seat.is_member();
         let data = |seat: super::quorum::Seat| seat.is_member() && !seat.is_witness();
         let is_data = data(self.own_seat);
         // Stubs that were there before this node was to hold data can stand for no data.

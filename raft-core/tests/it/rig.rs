@@ -384,6 +384,15 @@ impl Rig {
 
     /// The same, if the disk allows.
     pub(crate) fn try_restart(&mut self, id: u64) -> Result<(), BootError> {
+        self.restart_with(id, |_| ())
+    }
+
+    /// The same by a driver that hands over something else than it should.
+    pub(crate) fn restart_with(
+        &mut self,
+        id: u64,
+        change: impl FnOnce(&mut Boot),
+    ) -> Result<(), BootError> {
         let (options, voters, now) = (self.options.clone(), self.voters.clone(), self.now);
         let server = self.at(id);
         server.boots += 1;
@@ -392,7 +401,9 @@ impl Rig {
         server.takes.clear();
         server.disk.stages.clear();
         let voters = if server.blank { Configuration::default() } else { voters };
-        server.node = Node::boot(options, server.disk.boot(server.boots, &voters), now)?;
+        let mut boot = server.disk.boot(server.boots, &voters);
+        change(&mut boot);
+        server.node = Node::boot(options, boot, now)?;
         server.machine = server.disk.snapshot.as_ref().map_or_else(Machine::default, |i| i.machine);
         server.up = true;
         server.halted = None;
