@@ -11,4 +11,5 @@ mod paper_durability;
 mod paper_election;
 mod paper_reads;
 mod paper_replication;
+mod read_levels;
 mod transfer;
