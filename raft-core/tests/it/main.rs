@@ -20,5 +20,6 @@ mod removal;
 mod settings;
 mod snapshot_soak;
 mod snapshots;
+mod snapshots_in;
 mod transfer;
 mod witness;

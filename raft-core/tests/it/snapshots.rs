@@ -450,7 +450,7 @@ fn t_5_02_an_append_from_below_the_base_counts_from_the_base_on() {
     for (round, (previous, terms, last)) in (50..).zip(cases) {
         rig.tell(1, 2, 1, append(previous, &terms, 0, round)).unwrap();
         assert_eq!(rig.node(2).last(), at(1, last), "after {previous:?}");
-        let told = as_reply(&rig.only_reply(2)).result;
+        let told = as_reply(&rig.sent_by(2).pop().unwrap().message).result;
         assert_eq!(told, AppendResult::Matched { matched: LogIndex(last) });
     }
     // At the base the consistency check works as ever.
