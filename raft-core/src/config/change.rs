@@ -29,8 +29,7 @@ use crate::{
     settings::Settings,
     storage::recover::NUMBER_MAX,
     types::{
-        Incarnation, Instant, Lifecycle, LogIndex, LogPosition, Membership, NodeId,
-        OperationTicket, Role, Term,
+        Incarnation, Instant, Lifecycle, LogIndex, LogPosition, NodeId, OperationTicket, Role, Term,
     },
 };
 
@@ -360,9 +359,7 @@ impl Node {
             Lifecycle::Disabled | Lifecycle::Quarantined => return Err(ChangeError::OutOfService),
             Lifecycle::Running => {}
         }
-        if matches!(self.membership(), Membership::Blank | Membership::Removed)
-            && self.role() != Role::Leader
-        {
+        if !self.belongs() && self.role() != Role::Leader {
             return Err(ChangeError::NotInGroup);
         }
         let RoleState::Leader(leader) = &self.role else {

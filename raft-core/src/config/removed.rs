@@ -64,6 +64,14 @@ impl Node {
         }
     }
 
+    /// Whether this node is a member as far as it knows: by the configuration in force, or by the
+    /// committed one while the newer is not.
+    pub(crate) fn belongs(&self) -> bool {
+        let committed = self.marks.history.at(self.commit).1;
+        !self.changes.told_removed
+            && (self.own_seat.is_member() || committed.is_member(self.hard.node))
+    }
+
     /// Whether this node may stand for election as far as membership goes: a data voter of the
     /// configuration in force, or of the committed one while the newer is not (thesis §4.2.2), that
     /// holds all its data.
