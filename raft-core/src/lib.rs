@@ -121,9 +121,10 @@ pub mod wire;
 
 pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
 pub use config::{
-    Configuration, ConfigurationError, ConfigurationParts,
-    change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
+    ConfigLevel, Configuration, ConfigurationError, ConfigurationParts,
+    change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
+    guard::Readiness,
 };
 pub use election::request::CampaignError;
 pub use error::{
