@@ -42,6 +42,7 @@ impl Node {
                 "a leader voted for itself",
             ),
         ];
+        self.check_lifecycle()?;
         if let Some((_, what)) = holds.iter().find(|(held, _)| !held) {
             return Err(what);
         }

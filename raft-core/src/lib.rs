@@ -131,7 +131,11 @@ pub use error::{
 pub use input::{Accepted, Changed, Input, Issued};
 pub use lifecycle::{
     bootstrap::{Bootstrap, BootstrapError},
+    disable::LifecycleError,
+    fork::{Fork, ForkError, Forked, fork},
+    inspect::{Inspection, PlanError},
     recovery::{RecoveryError, RecoveryPlan},
+    skip::{ApplyFailure, SkipError},
 };
 pub use log::{Entries, Entry, EntryKind, EntryRef, NotContiguous, Run, TermRun};
 pub use message::{
@@ -155,7 +159,7 @@ pub use snapshot::{
     send::SendFailure,
     take::{SnapshotTaken, TakeSnapshotError},
 };
-pub use status::{PeerStatus, Queues, Status};
+pub use status::{Counters, Health, Look, PeerStatus, Queues, Status};
 pub use storage::{
     Boot, DisableReason, HardState,
     fetch::{FetchFailure, FetchId, FetchPurpose},

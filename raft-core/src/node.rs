@@ -14,10 +14,11 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use bytes::Bytes;
 
 use crate::{
-    admission::{Capacity, Deferred},
+    admission::{Capacity, Priority, capacity::Backlog, deferred::Deferred},
     config::{Configuration, change::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, ReadError, Rejected},
     input::{Accepted, Changed, Input, Issued},
+    lifecycle::skip::{ApplyFailure, Skips},
     log::{Entries, Log},
     message::{AppendResult, Envelope, Message},
     note::Note,
@@ -31,8 +32,9 @@ use crate::{
     role::RoleState,
     settings::Settings,
     snapshot::Snapshots,
+    status::Counters,
     storage::{
-        Boot, HardState,
+        Boot, DisableReason, HardState,
         fetch::Fetch,
         persist::{AckVerdict, PersistAck, PersistLane},
         recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
@@ -87,6 +89,8 @@ pub struct Node {
     pub(crate) fetches: u64,
     /// Stamp of the last entry, or the highest ever seen if that entry left memory.
     pub(crate) last_stamp: u64,
+    /// Label of the last entry; `None` if that entry left memory and nothing followed it.
+    pub(crate) last_label: Option<u64>,
     /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
     pub(crate) snapshots: Snapshots,
@@ -94,6 +98,14 @@ pub struct Node {
     pub(crate) operations: Operations,
     pub(crate) changes: Changes,
     pub(crate) capacity: Capacity,
+    pub(crate) backlog: Backlog,
+    /// Where the machine failed.
+    pub(crate) apply_failed: Option<ApplyFailure>,
+    pub(crate) skips: Skips,
+    /// Why this node is out of service, as last told to the driver.
+    pub(crate) told_disabled: Option<DisableReason>,
+    pub(crate) role_since: Instant,
+    pub(crate) counters: Counters,
     /// The disk lost what it had acknowledged.
     pub(crate) quarantined: bool,
     pub(crate) reads: ReadQueue,
@@ -107,6 +119,8 @@ pub struct Node {
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
     pub(crate) accepted: Accepted,
+    /// What the newest settle changed, told with the next step.
+    pub(crate) settled: Accepted,
     /// Counts by reason; empty until the first refusal.
     pub(crate) rejections: Vec<u64>,
     pub(crate) clock_regressions: u64,
@@ -135,6 +149,8 @@ impl Node {
             terms,
             applied,
             last_stamp,
+            last_label,
+            skipped,
         } = boot;
         let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
         let (base, base_index) = match &snapshot {
@@ -153,6 +169,12 @@ impl Node {
             changes: Changes::default(),
             capacity: Capacity::All,
             quarantined,
+            backlog: Backlog::default(),
+            apply_failed: None,
+            skips: Skips::default(),
+            told_disabled: hard.disabled,
+            role_since: now,
+            counters: Counters::default(),
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -181,6 +203,7 @@ impl Node {
             apply_fetched: None,
             fetches: 0,
             last_stamp,
+            last_label,
             reads: ReadQueue::default(),
             tickets: Tickets::default(),
             ended: Vec::new(),
@@ -190,6 +213,7 @@ impl Node {
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
+            settled: Accepted::default(),
             rejections: Vec::new(),
             clock_regressions: 0,
         };
@@ -199,6 +223,7 @@ impl Node {
             node.mark_appended(*position, mark);
         }
         node.settings_recovered();
+        node.skips_recovered(&skipped);
         node.marks.announced_as_recovered();
         node.restart_election_timer();
         if !node.peers.is_empty() {
@@ -219,10 +244,13 @@ impl Node {
         } else {
             self.now = now;
         }
-        self.accepted = Accepted::default();
+        self.accepted = Accepted { issued: Issued::Nothing, ..self.settled };
         let result = if self.halted.is_some() { Err(Rejected::Halted) } else { self.route(input) };
         match result {
-            Ok(()) => Ok(self.accepted),
+            Ok(()) => {
+                self.settled = Accepted::default();
+                Ok(self.accepted)
+            }
             Err(rejected) => {
                 self.rejections.resize(Rejected::COUNT, 0);
                 if let Some(count) = self.rejections.get_mut(rejected as usize) {
@@ -276,8 +304,9 @@ impl Node {
             Input::ApplyFailed(index) => self.on_apply_failed(index)?,
             Input::Disable(reason) => self.on_disable(reason)?,
             Input::Enable => self.on_enable()?,
-            Input::UnsafeRecover(plan) => self.on_unsafe_recover(*plan)?,
-            Input::AcceptRecovery(epoch) => self.on_accept_recovery(epoch)?,
+            Input::SkipEntry { index, digest } => self.on_skip_entry(index, digest)?,
+            Input::UnsafeRecover(plan) => self.on_unsafe_recover(&plan)?,
+            Input::AcceptRecovery(plan) => self.on_accept_recovery(&plan)?,
             Input::Shutdown => self.halt(HaltReason::Shutdown),
         }
         self.unsettled = true;
@@ -289,31 +318,21 @@ impl Node {
     pub fn poll(&mut self) -> Option<Output> {
         if self.outbox.is_empty() && self.unsettled {
             self.unsettled = false;
+            self.accepted = self.settled;
             self.settle();
+            self.settled = self.accepted;
         }
         self.outbox.pop_front()
     }
 
-    /// Proposes a command.
+    /// Proposes a command of high priority. With `Options::buffer_while_candidate` the ticket may
+    /// be a deferred one, see [`Node::propose_with`].
     ///
     /// # Errors
     /// [`ProposeError`]: definite, nothing was appended.
     pub fn propose(&mut self, now: Instant, payload: Bytes) -> Result<Ticket, ProposeError> {
-        let refused = match self.step(now, Input::Propose(payload)) {
-            Ok(Accepted { issued: Issued::Proposal(ticket), .. }) => return Ok(ticket),
-            Ok(_) => Rejected::Halted,
-            Err(rejected) => rejected,
-        };
-        Err(match refused {
-            Rejected::NotLeader => ProposeError::NotLeader { hint: self.leader },
-            Rejected::ElectionInProgress => {
-                ProposeError::ElectionInProgress { term: self.hard.term }
-            }
-            Rejected::TooLarge => ProposeError::TooLarge { max: self.options.entry_bytes_max },
-            Rejected::QueueFull => ProposeError::QueueFull,
-            Rejected::CommitStalled => ProposeError::CommitStalled,
-            _ => ProposeError::Halted,
-        })
+        let result = self.step(now, Input::Propose(payload));
+        self.proposed(result, Priority::High)
     }
 
     /// Asks for a linearizable read.
@@ -326,23 +345,22 @@ impl Node {
             Ok(_) => Rejected::Halted,
             Err(rejected) => rejected,
         };
-        Err(match refused {
-            Rejected::NotLeader => ReadError::NotLeader { hint: self.leader },
-            Rejected::ElectionInProgress => ReadError::ElectionInProgress { term: self.hard.term },
-            Rejected::ReadQueueFull => ReadError::QueueFull,
-            _ => ReadError::Halted,
-        })
+        Err(self.read_refused(refused))
     }
 
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
+        self.judge_listening(&envelope.message)?;
         self.judge_envelope(&envelope)?;
-        if self.quarantined {
-            // Whatever was promised before is forgotten, so nothing more is promised.
-            return Err(Rejected::Quarantined);
-        }
-        let Envelope { from, from_incarnation, term, message, .. } = envelope;
+        let adopts = self.may_adopt(&envelope) != (false, false);
+        let Envelope { cluster, epoch, from, from_incarnation, term, message, .. } = envelope;
+        let kind = message.kind();
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
+        self.counters.received(kind);
+        self.on_sign_of_life(from);
+        if adopts {
+            self.adopt_identity(cluster, epoch);
+        }
         if let Some(peer) = self.peer_mut(from) {
             peer.incarnation = from_incarnation;
         }
@@ -413,13 +431,14 @@ impl Node {
     /// Who may speak to us at all.
     fn judge_envelope(&self, envelope: &Envelope) -> Result<(), Rejected> {
         let hard = &self.hard;
-        if envelope.cluster != hard.cluster {
+        let (any_cluster, any_epoch) = self.may_adopt(envelope);
+        if envelope.cluster != hard.cluster && !any_cluster {
             return Err(Rejected::WrongCluster);
         }
         if envelope.group != hard.group {
             return Err(Rejected::WrongGroup);
         }
-        if envelope.epoch != hard.epoch {
+        if envelope.epoch != hard.epoch && !any_epoch {
             return Err(Rejected::WrongEpoch);
         }
         if envelope.to != hard.node {
@@ -461,6 +480,7 @@ impl Node {
                 }
                 self.settle_candidacy();
                 self.advance_commit();
+                self.decide_skips();
             }
         }
         Ok(())
@@ -524,6 +544,7 @@ impl Node {
     pub(crate) fn send(&mut self, peer: &Peer, message: Message) {
         debug_assert_eq!(self.lane.durable_hard().term, self.hard.term, "inv:persist-before-send");
         let hard = &self.hard;
+        self.counters.sent(message.kind());
         self.outbox.push_back(Output::Send(Box::new(Envelope {
             cluster: hard.cluster,
             group: hard.group,

@@ -9,7 +9,10 @@
 use crate::{
     config::quorum::Seat,
     message::PreVoteReply,
-    replication::progress::{Progress, ProgressState},
+    replication::{
+        progress::{Progress, ProgressState},
+        silence::Quiet,
+    },
     types::{Incarnation, Instant, LogIndex, NodeId},
 };
 
@@ -49,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) applied: LogIndex,
     /// When its last answer of this reign came.
     pub(crate) heard_at: Option<Instant>,
+    /// While leading: whether it answers at all.
+    pub(crate) quiet: Quiet,
 }
 
 impl Peer {
@@ -70,6 +75,7 @@ impl Peer {
             promised_at: None,
             applied: LogIndex::ZERO,
             heard_at: None,
+            quiet: Quiet::default(),
         }
     }
 }

@@ -12,10 +12,11 @@ use alloc::{boxed::Box, collections::VecDeque};
 
 use crate::{
     Node,
+    admission::DeferredRefusal,
     error::{HaltReason, ReadFailure},
     input::Changed,
     log::{Entry, EntryKind},
-    replication::{progress::Progress, stamp::LedClock},
+    replication::{progress::Progress, silence::Quiet, stamp::LedClock},
     transfer::Transfer,
     types::{Instant, LogIndex, NodeId, Role, Term},
 };
@@ -97,6 +98,7 @@ impl Node {
         }
         let was = self.role();
         if was == Role::Leader {
+            self.operations_reign_ends();
             self.reads.fail_all(ReadFailure::LeadershipLost);
             self.tickets.close(self.now.plus(self.options.pending_after_loss_ns));
             self.transfer_reign_ends();
@@ -105,6 +107,12 @@ impl Node {
         }
         if was != Role::Follower {
             self.role = RoleState::Follower;
+            self.role_since = self.now;
+            self.refuse_deferred(if was == Role::Leader {
+                DeferredRefusal::NotLeader
+            } else {
+                DeferredRefusal::ElectionLost
+            });
             for peer in &mut self.peers {
                 peer.request_due = false;
                 peer.granted = None;
@@ -125,7 +133,7 @@ impl Node {
     /// Asks whether an election would succeed; nothing durable changes.
     pub(crate) fn become_pre_candidate(&mut self) {
         self.pre_vote_rounds = self.pre_vote_rounds.saturating_add(1);
-        self.role = RoleState::PreCandidate { round: self.pre_vote_rounds };
+        self.enter_role(RoleState::PreCandidate { round: self.pre_vote_rounds });
         self.leader = None;
         self.ask_everybody();
         self.restart_election_timer();
@@ -141,11 +149,17 @@ impl Node {
         };
         self.enter_term(term);
         self.hard.vote = Some(self.hard.node);
-        self.role = RoleState::Candidate;
+        self.enter_role(RoleState::Candidate);
+        self.counters.elections_started = self.counters.elections_started.saturating_add(1);
         self.leader = None;
         self.ask_everybody();
         self.restart_election_timer();
         self.changed(Changed::ROLE);
+    }
+
+    fn enter_role(&mut self, role: RoleState) {
+        self.role = role;
+        self.role_since = self.now;
     }
 
     fn ask_everybody(&mut self) {
@@ -170,9 +184,11 @@ impl Node {
             peer.request_due = false;
             peer.promised_at = None;
             peer.heard_at = None;
+            peer.quiet = Quiet::start(self.now);
         }
         let opening = last.next();
-        self.role = RoleState::Leader(Box::new(Leader {
+        self.counters.elections_won = self.counters.elections_won.saturating_add(1);
+        self.enter_role(RoleState::Leader(Box::new(Leader {
             opening,
             round: 0,
             open_rounds: VecDeque::new(),
@@ -185,7 +201,7 @@ impl Node {
             transfers: 0,
             void_transfer: None,
             clock: LedClock::start(self.last_stamp, self.now),
-        }));
+        })));
         self.leader = Some(self.hard.node);
         self.verified = LogIndex::ZERO;
         self.answer.reset();

@@ -173,6 +173,11 @@ impl Tickets {
         self.reigns.iter().fold(0, |sum, r| sum.saturating_add(r.last.since(r.ended)))
     }
 
+    /// Whether proposals of that term may still be open.
+    pub(crate) fn knows(&self, term: Term) -> bool {
+        self.reigns.iter().any(|reign| reign.term == term)
+    }
+
     /// Each open reign: term, opening, last, ended, when it expires.
     pub(crate) fn fold(
         &self,

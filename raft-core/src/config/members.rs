@@ -15,7 +15,7 @@ use crate::{
     log::{Entry, EntryKind, Run},
     output::{ConfigChanged, Output},
     peer::Peer,
-    replication::progress::Progress,
+    replication::{progress::Progress, silence::Quiet},
     settings::Settings,
     types::{LogIndex, LogPosition, NodeId, Role},
 };
@@ -148,6 +148,7 @@ impl Node {
             peer.incarnation = configuration.incarnation(node);
             if leads {
                 peer.progress = Progress::start(last);
+                peer.quiet = Quiet::start(self.now);
             }
             let at = self.peers.partition_point(|other| other.id < node);
             self.peers.insert(at, peer);

@@ -15,6 +15,7 @@ impl Node {
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running
             && self.has_room_for_a_term()
+            && self.holds_decree()
     }
 
     pub(crate) fn on_set_eligibility(

@@ -75,6 +75,7 @@ impl Node {
     /// Takes a read at a leader.
     pub(crate) fn on_read(&mut self) -> Result<(), Rejected> {
         let RoleState::Leader(leader) = &self.role else { return Err(self.not_leader()) };
+        self.judge_machine()?;
         if self.reads.len() >= u64::from(self.options.reads_max) {
             return Err(Rejected::ReadQueueFull);
         }

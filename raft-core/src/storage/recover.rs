@@ -12,6 +12,7 @@ use core::fmt;
 use super::Boot;
 use crate::{
     config::Configuration,
+    lifecycle::skip,
     log::EntryKind,
     options::{Options, OptionsError},
     settings::Settings,
@@ -200,6 +201,7 @@ fn judge_marks(boot: &Boot) -> Result<(), BootError> {
         let readable = match entry.kind {
             EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone()).is_ok(),
             EntryKind::SETTINGS => Settings::decode(entry.payload.clone()).is_ok(),
+            EntryKind::SKIP => skip::decode(entry.payload.clone()).is_some(),
             _ => true,
         };
         if !placed || !readable {

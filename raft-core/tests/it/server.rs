@@ -9,9 +9,9 @@
 use std::collections::VecDeque;
 
 use raft_core::{
-    Apply, ConfigChanged, HaltReason, Input, LogIndex, Node, Note, OperationFailure,
-    OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure, ReadTicket, Role,
-    SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
+    Apply, ConfigChanged, DisableReason, HaltReason, Input, Lifecycle, LogIndex, Node, Note,
+    OperationFailure, OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure,
+    ReadTicket, Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
 };
 
 use crate::disk::{Disk, Image, Machine};
@@ -59,6 +59,9 @@ pub(crate) struct Server {
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
+    pub(crate) lifecycles: Vec<(Lifecycle, Option<DisableReason>)>,
+    /// The machine fails at this command.
+    pub(crate) poison: Option<&'static str>,
 }
 
 impl Server {
@@ -94,6 +97,8 @@ impl Server {
             configs: Vec::new(),
             operations: Vec::new(),
             admitted: Vec::new(),
+            lifecycles: Vec::new(),
+            poison: None,
         }
     }
 
@@ -102,6 +107,13 @@ impl Server {
         match output {
             Output::Apply(apply) => {
                 for entry in apply.entries.iter() {
+                    if apply.skipped {
+                        self.machine.skip(entry.position);
+                        continue;
+                    }
+                    if self.poison.is_some_and(|poison| poison.as_bytes() == entry.entry.payload) {
+                        return Some(Input::ApplyFailed(entry.position.index));
+                    }
                     self.machine.apply(entry.position, entry.entry);
                 }
                 Some(Input::Applied(apply.entries.last().unwrap().index))
@@ -143,6 +155,7 @@ pub(crate) fn unchanged(before: &Node, after: &Node) {
     old.rejections.clear();
     new.rejections.clear();
     old.clock_regressions = new.clock_regressions;
+    old.now = new.now;
     assert_eq!(old, new, "a refused step changed something");
     assert_eq!(before.deadline(), after.deadline(), "a refused step moved a deadline");
 }
