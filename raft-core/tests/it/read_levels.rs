@@ -294,7 +294,7 @@ fn a_read_through_the_log_ends_with_the_lead() {
     rig.step(1, Input::TransferLeader(request)).unwrap();
     assert_eq!(
         read(&mut rig, 1, level(ReadLevel::ThroughLog)),
-        Err(ReadError::Transferring { to: NodeId(2) })
+        Err(ReadError::Transferring { to: Some(NodeId(2)) })
     );
     rig.deliver(|e| is_append(e));
     rig.deliver(|e| e.to.0 == 1);
@@ -469,7 +469,10 @@ fn reads_are_admitted_up_to_their_bound_at_every_level() {
         rig.step(1, Input::Propose("x".into())).unwrap();
     }
     rig.run(60 * MS);
-    assert_eq!(read(&mut rig, 1, level(LINEAR)), Err(ReadError::ApplyQueueFull));
+    assert_eq!(
+        read(&mut rig, 1, level(LINEAR)),
+        Err(ReadError::ApplyQueueFull { entries: 0, bytes: 0 })
+    );
     read(&mut rig, 1, level(ReadLevel::Local)).unwrap();
 }
 

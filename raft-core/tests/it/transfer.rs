@@ -86,8 +86,8 @@ fn t_3_10_01_a_leader_that_hands_over_takes_no_requests() {
     let now = rig.now;
     let node = &mut rig.at(1).node;
     let to = NodeId(2);
-    assert_eq!(node.propose(now, "x".into()), Err(ProposeError::Transferring { to }));
-    assert_eq!(node.read(now), Err(ReadError::Transferring { to }));
+    assert_eq!(node.propose(now, "x".into()), Err(ProposeError::Transferring { to: Some(to) }));
+    assert_eq!(node.read(now), Err(ReadError::Transferring { to: Some(to) }));
     rig.deliver_all();
     assert_eq!(rig.commit(1), 2, "replication goes on");
     rig.tick(1);
