@@ -10,10 +10,10 @@
 use std::collections::VecDeque;
 
 use raft_core::{
-    AppendReply, AppendResult, Boot, BootId, CampaignError, ClusterId, Configuration, Entry,
-    EntryKind, Envelope, GroupId, HardState, Incarnation, Input, Instant, LogIndex, LogPosition,
-    Message, NoLease, Node, NodeId, Options, Output, ReadError, ReadLevel, ReadRequest, Rejected,
-    Role, Term, TermRun, TransferRequest,
+    AppendReply, AppendResult, Boot, BootId, CampaignError, ClusterId, Configuration,
+    ConfigurationParts, Entry, EntryKind, Envelope, GroupId, HardState, Incarnation, Input,
+    Instant, LogIndex, LogPosition, Message, NoLease, Node, NodeId, Options, Output, ReadError,
+    ReadLevel, ReadRequest, Rejected, Role, Term, TermRun, TransferRequest,
 };
 
 use crate::rig::*;
@@ -149,6 +149,34 @@ fn the_quorums_shortest_promise_counts_and_clock_errors_shorten_it() {
     assert_eq!(lease(&rig, 1), Ok(began.plus(135 * MS)), "the shorter one is not needed now");
     rig.tell(5, 1, 1, promised(1, round, 0)).unwrap();
     assert_eq!(lease(&rig, 1), Ok(began.plus(135 * MS)), "who promises nothing adds nothing");
+}
+
+#[test]
+fn while_joint_both_halves_must_have_promised() {
+    // 2.2.3(e), and learners never count.
+    let mut rig = Rig::with(6, leased());
+    let nodes = |ids: &[u64]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
+    rig.voters = Configuration::from_parts(ConfigurationParts {
+        voters: nodes(&[1, 2, 3]),
+        outgoing: nodes(&[1, 4, 5]),
+        learners: nodes(&[6]),
+        ..ConfigurationParts::default()
+    })
+    .unwrap();
+    for id in rig.ids() {
+        rig.restart(id);
+    }
+    rig.elect(1);
+    rig.lose_all();
+    rig.pass(150 * MS);
+    rig.step(1, Input::Tick).unwrap();
+    let (round, began) = (as_append(&rig.take(is_append)[0].message).round, rig.now);
+    for peer in [2, 3, 6] {
+        rig.tell(peer, 1, 1, promised(1, round, 150 * MS)).unwrap();
+        assert!(lease(&rig, 1).is_err(), "nobody of the old half");
+    }
+    rig.tell(4, 1, 1, promised(1, round, 120 * MS)).unwrap();
+    assert_eq!(lease(&rig, 1), Ok(began.plus(120 * MS)));
 }
 
 #[test]
