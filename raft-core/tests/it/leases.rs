@@ -69,7 +69,7 @@ fn t_6_4_1_01_a_lease_ends_exactly_at_its_bound() {
     rig.step(1, Input::ReadWith(LEASE)).unwrap();
     assert_eq!(rig.at(1).ready.len(), 1);
     assert_eq!(rig.at(1).freshness, [(ReadLevel::Lease, Some(0))]);
-    assert!(rig.take(|e| is_append(e)).iter().all(|e| as_append(&e.message).round <= round + 4));
+    assert!(rig.take(is_append).iter().all(|e| as_append(&e.message).round <= round + 4));
     rig.now = until;
     assert_eq!(rig.step(1, Input::ReadWith(LEASE)), Err(Rejected::LeaseUnavailable));
     let now = rig.now;

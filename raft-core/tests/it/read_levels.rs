@@ -296,7 +296,7 @@ fn a_read_through_the_log_ends_with_the_lead() {
         read(&mut rig, 1, level(ReadLevel::ThroughLog)),
         Err(ReadError::Transferring { to: NodeId(2) })
     );
-    rig.deliver(|e| is_append(e));
+    rig.deliver(is_append);
     rig.deliver(|e| e.to.0 == 1);
     assert_eq!(rig.at(1).ready, [(ticket, LogIndex(2), Term(1))]);
 }
