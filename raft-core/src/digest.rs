@@ -87,8 +87,11 @@ impl Node {
             d.word(index.0);
         }
         self.lane.fold(|word| d.word(word));
+        self.snapshots.fold(now, |word| d.word(word));
+        d.word(self.hard.mark.index.0);
+        d.word(self.log.base().index.0);
         d.word(self.log.last_index().0);
-        let mut index = LogIndex(1);
+        let mut index = self.log.base().index.max(LogIndex(1));
         while index <= self.log.last_index() {
             d.word(self.log.term_at(index).map_or(0, |term| term.0));
             index = index.next();
@@ -117,6 +120,7 @@ impl Node {
             }
             d.moment(now, expires);
         });
+        self.changes.fold(now, |word| d.word(word));
         d.fetch(now, &self.apply_fetch);
         d.flag(self.apply_fetched.is_some());
         d.word(self.applying_bytes);
@@ -192,6 +196,20 @@ impl Node {
                 d.word(reply.round.number);
             }
             d.flag(peer.owed.stale_append);
+            d.flag(peer.owed.not_member);
+            d.word(u64::from(peer.seat.bits()));
+            d.word(peer.diet as u64);
+            d.word(peer.counts_from.0);
+            if let Some(left) = peer.departing {
+                d.word(left.index.0);
+                d.word(if left.decided_round == u64::MAX {
+                    u64::MAX
+                } else {
+                    round.saturating_sub(left.decided_round)
+                });
+                d.moment(now, Some(left.until));
+            }
+            d.flag(peer.owed.need_snapshot.is_some());
             if !leads {
                 continue;
             }
@@ -216,6 +234,8 @@ impl Node {
             d.word(progress.window());
             d.flag(progress.fetched.is_some());
             d.fetch(now, &progress.fetch);
+            d.word(progress.sending.as_ref().map_or(u64::MAX, |sending| sending.index().0));
+            d.moment(now, Some(progress.snapshot_after));
         }
     }
 }

@@ -93,6 +93,10 @@ pub enum Rejected {
     LifecycleRefused,
     /// The snapshot report names nothing that is open.
     StaleSnapshot,
+    /// The snapshot is of another machine than `Options::machine_id`.
+    WrongMachine,
+    /// No snapshot can be taken now; `Node::take_snapshot` says why.
+    SnapshotRefused,
     /// Not there yet.
     Placeholder,
 }
@@ -136,6 +140,8 @@ impl Rejected {
         Self::RecoveryRefused,
         Self::LifecycleRefused,
         Self::StaleSnapshot,
+        Self::WrongMachine,
+        Self::SnapshotRefused,
         Self::Placeholder,
     ];
     /// How many reasons there are.
@@ -181,6 +187,8 @@ impl Rejected {
             Self::RecoveryRefused => "recovery-refused",
             Self::LifecycleRefused => "lifecycle-refused",
             Self::StaleSnapshot => "stale-snapshot",
+            Self::WrongMachine => "wrong-machine",
+            Self::SnapshotRefused => "snapshot-refused",
             Self::Placeholder => "placeholder",
         }
     }
@@ -358,6 +366,11 @@ pub enum HaltReason {
         /// Where.
         index: LogIndex,
     },
+    /// A member that is to hold data found a witness's stub in its log that boot was not told of.
+    StubWithoutData {
+        /// Where.
+        index: LogIndex,
+    },
     /// The log holds more terms than `Options::term_runs_max` allows.
     TooManyTerms,
     /// Term or index reached the end of the number range.
@@ -386,6 +399,9 @@ impl fmt::Display for HaltReason {
             Self::UnreadableEntry { index } => {
                 write!(f, "entry {index} is a mark of the core's that cannot be read")
             }
+            Self::StubWithoutData { index } => {
+                write!(f, "entry {index} is a stub without data, and `Boot::stubs` is below it")
+            }
             Self::TooManyTerms => f.write_str("the log holds too many terms"),
             Self::NumberRange => f.write_str("term or index reached the end of its range"),
             Self::Shutdown => f.write_str("shut down"),
@@ -400,6 +416,8 @@ impl fmt::Display for HaltReason {
 pub enum UnknownReason {
     /// Leadership was lost and nothing decided the entry in time.
     LeadershipLost,
+    /// A snapshot from a leader covers its index.
+    CoveredBySnapshot,
     /// The node halted.
     Halted,
     /// The node was shut down.
@@ -441,4 +459,7 @@ pub enum OperationFailure {
     TimedOut,
     /// The transfer was cancelled, or replaced by another. This node still leads.
     Cancelled,
+    /// A later change took back what this one had begun: the learner that was to be promoted is no
+    /// member any more, or there is no room for its vote.
+    Overruled,
 }

@@ -23,7 +23,11 @@ impl Node {
             (self.handed <= self.commit, "handed out is committed"),
             (self.handed <= self.lane.durable(), "handed out is durable here"),
             (self.log.last().term <= self.hard.term, "no entry is of a later term"),
-            (self.log.tail().first().prev() <= self.lane.durable(), "undurable entries are held"),
+            (
+                self.log.tail().first().prev()
+                    <= self.lane.durable().max(self.snapshots.incoming().unwrap_or_default()),
+                "undurable entries are held",
+            ),
             (
                 self.lane.open() <= u64::from(self.options.persist_inflight_max),
                 "the write window holds",
@@ -53,8 +57,9 @@ impl Node {
         if let Some((_, what)) = holds.iter().find(|(held, _)| !held) {
             return Err(what);
         }
+        self.check_snapshots()?;
         if self.role() == Role::Leader {
-            for peer in &self.peers {
+            for peer in self.peers.iter().filter(|peer| peer.is_fed()) {
                 let progress = &peer.progress;
                 if progress.next <= progress.matched {
                     return Err("next stays above match");

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::{
     admission::{Capacity, Deferred},
-    config::{Configuration, change::Changes, members::Marks, quorum::Seat},
+    config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     log::{Entries, Log},
@@ -35,11 +35,11 @@ use crate::{
         Boot, HardState,
         fetch::Fetch,
         persist::{AckVerdict, PersistAck, PersistLane},
-        recover::{BootError, NUMBER_MAX, judge_boot},
+        recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
     transfer::send::Handover,
-    types::{BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, Term, Ticket},
+    types::{BootId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -128,6 +128,7 @@ impl Node {
     /// [`BootError`] names the first thing that no crash can have left behind.
     pub fn boot(options: Options, boot: Boot, now: Instant) -> Result<Self, BootError> {
         judge_boot(&options, &boot)?;
+        let quarantined = has_lost(&boot);
         let Boot {
             boot_id,
             seed,
@@ -140,24 +141,27 @@ impl Node {
             terms,
             applied,
             last_stamp,
+            stubs,
         } = boot;
         let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
         let (base, base_index) = match &snapshot {
             Some(meta) => (meta.configuration.clone(), meta.configuration_index),
             None => (configuration, LogIndex::ZERO),
         };
+        let bare = snapshot.as_ref().filter(|meta| meta.lacks_data());
+        let lacking = stubs.max(bare.map_or(LogIndex::ZERO, |meta| meta.index()));
         let start = snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
         let mut node = Self {
             peers: Vec::new(),
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Snapshots { newest: snapshot, ..Snapshots::default() },
+            snapshots: Snapshots::recovered(snapshot, settings),
             deferred: Deferred::default(),
             operations: Operations::default(),
-            changes: Changes::default(),
+            changes: Changes::recovered(lacking),
             capacity: Capacity::All,
-            quarantined: false,
+            quarantined,
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -207,7 +211,7 @@ impl Node {
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
         }
-        node.marks.announced_as_recovered();
+        node.marks_recovered();
         node.restart_election_timer();
         // Campaigning is a vote for oneself: the promise binds that one too.
         node.election_at = node.election_at.max(node.bound_until().unwrap_or(now));
@@ -271,6 +275,7 @@ impl Node {
                 self.on_set_eligibility(priority, can_lead)?;
             }
             Input::Bootstrap(bootstrap) => self.on_bootstrap(*bootstrap)?,
+            Input::TakeSnapshot => self.on_take_snapshot()?,
             Input::SnapshotTaken(taken) => self.on_snapshot_taken(taken)?,
             Input::SnapshotFailed(id) => self.on_snapshot_failed(id)?,
             Input::SnapshotSent(id) => self.on_snapshot_sent(id)?,
@@ -329,17 +334,28 @@ impl Node {
 
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
         self.judge_envelope(&envelope)?;
+        if self.quarantined {
+            // Whatever was promised before is forgotten, so nothing more is promised.
+            return Err(Rejected::Quarantined);
+        }
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
-        if let Some(peer) = self.peer_mut(from) {
+        if let Some(peer) = self.peer_mut(from)
+            && peer.incarnation == Incarnation(0)
+        {
             peer.incarnation = from_incarnation;
         }
         Ok(())
     }
 
     fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
+        let asks = matches!(message, Message::PreVote(_) | Message::RequestVote(_));
+        if asks && self.lifecycle() == Lifecycle::Quarantined {
+            return Err(Rejected::Quarantined);
+        }
         if let Message::PreVote(ask) = message {
+            self.owe_not_member(from);
             self.on_pre_vote(from, ask);
             return Ok(());
         }
@@ -349,7 +365,13 @@ impl Node {
             match message {
                 Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
                     self.note(Note::LeaderAlive { candidate: from });
-                    return Err(Rejected::LeaderAlive);
+                    // Who is no member learns that instead (B-021).
+                    self.owe_not_member(from);
+                    return if self.is_outsider(from) {
+                        Ok(())
+                    } else {
+                        Err(Rejected::LeaderAlive)
+                    };
                 }
                 // A voter that would follow us into the next term may already be in it.
                 Message::PreVoteReply(reply) if reply.granted => {
@@ -357,6 +379,9 @@ impl Node {
                 }
                 _ => self.become_follower(term, None),
             }
+        }
+        if asks {
+            self.owe_not_member(from);
         }
         let stale = term < self.hard.term;
         let result = match message {
@@ -366,10 +391,8 @@ impl Node {
                 }
                 Ok(())
             }
-            Message::AppendEntries(_) if stale => {
-                if let Some(peer) = self.peer_mut(from) {
-                    peer.owed.stale_append = true;
-                }
+            Message::AppendEntries(_) | Message::InstallMeta(_) if stale => {
+                self.owe_stale_reply(from);
                 Ok(())
             }
             Message::VoteReply(_) | Message::AppendReply(_) if stale => Err(Rejected::Stale),
@@ -382,8 +405,6 @@ impl Node {
             | Message::TransferRefused(_)
             | Message::ReadIndex(_)
             | Message::ReadIndexReply(_)
-            | Message::InstallMeta(_)
-            | Message::NotMember(_)
                 if stale =>
             {
                 Err(Rejected::Stale)
@@ -393,6 +414,7 @@ impl Node {
             Message::ReadIndex(ask) => self.on_read_index(from, ask),
             Message::ReadIndexReply(reply) => self.on_read_index_reply(from, reply),
             Message::InstallMeta(install) => self.on_install_meta(from, install),
+            // What is committed stays so in every later term.
             Message::NotMember(told) => self.on_not_member(from, told),
             Message::PreVote(_) => Ok(()),
         };
@@ -416,6 +438,14 @@ impl Node {
             return Err(Rejected::NotForUs);
         }
         let known = match self.peer(envelope.from) {
+            // Who has left may still answer, but its term is nobody's concern here.
+            Some(peer)
+                if !peer.seat.is_member()
+                    && !envelope.message.may_come_from_strangers()
+                    && (peer.departing.is_none() || envelope.term != hard.term) =>
+            {
+                return Err(Rejected::UnknownSender);
+            }
             Some(peer) => peer.incarnation,
             None if envelope.from != hard.node && envelope.message.may_come_from_strangers() => {
                 Incarnation(0)
@@ -446,8 +476,12 @@ impl Node {
             AckVerdict::NeverIssued => self.halt(HaltReason::AckNeverIssued),
             AckVerdict::Counted => {
                 self.changed(Changed::DURABLE);
+                if self.snapshots.incoming().is_some() {
+                    self.changed(Changed::SNAPSHOT);
+                }
                 self.settle_candidacy();
                 self.advance_commit();
+                self.witness_follows();
             }
         }
         Ok(())

@@ -155,6 +155,14 @@ impl Tickets {
         self.forget();
     }
 
+    /// A snapshot took the place of everything up to `last`: how that ended is not known here.
+    pub(crate) fn covered(&mut self, last: LogIndex, mut ended: impl FnMut(EndedRange)) {
+        for reign in &mut self.reigns {
+            end(reign, last, &mut ended);
+        }
+        self.forget();
+    }
+
     /// Ends whatever stayed open for too long after its reign was lost.
     pub(crate) fn expire(&mut self, now: Instant, mut ended: impl FnMut(EndedRange)) {
         for reign in &mut self.reigns {

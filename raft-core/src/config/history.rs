@@ -37,6 +37,12 @@ impl History {
         (found.0, &found.1)
     }
 
+    /// The first entry above `index`, if there is one.
+    pub(crate) fn first_above(&self, index: LogIndex) -> Option<LogIndex> {
+        let entries = core::iter::once(&self.base).chain(&self.above);
+        entries.map(|(at, _)| *at).find(|at| *at > index)
+    }
+
     /// How many entries stand above the base.
     pub(crate) const fn len(&self) -> usize {
         self.above.len()
@@ -53,6 +59,13 @@ impl History {
         let before = self.above.len();
         self.above.retain(|(index, _)| *index < from);
         self.above.len() != before
+    }
+
+    /// A snapshot took the place of the log up to `upto`: its configuration is the base, and only
+    /// entries above stay. Where the log did not hold the snapshot's position nothing stays.
+    pub(crate) fn rebase(&mut self, index: LogIndex, configuration: Configuration, upto: LogIndex) {
+        self.base = (index, configuration);
+        self.above.retain(|(at, _)| *at > upto);
     }
 
     /// Everything up to `index` is settled for good: only the newest of it is kept.
@@ -89,12 +102,29 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_replaces_what_it_covers_and_nothing_above() {
+        let mut history = History::new(LogIndex(0), of(1));
+        history.push(LogIndex(4), of(2));
+        history.push(LogIndex(7), of(3));
+        let mut kept = history.clone();
+        kept.rebase(LogIndex(4), of(5), LogIndex(6));
+        assert_eq!(kept.newest(), (LogIndex(7), &of(3)));
+        kept.truncate_from(LogIndex(7));
+        assert_eq!(kept.newest(), (LogIndex(4), &of(5)));
+        history.rebase(LogIndex(2), of(5), LogIndex(u64::MAX));
+        assert_eq!(history.newest(), (LogIndex(2), &of(5)), "a purged entry is not in force");
+    }
+
+    #[test]
     fn what_is_settled_becomes_the_base() {
         let mut history = History::new(LogIndex(0), of(1));
         history.push(LogIndex(4), of(2));
         history.push(LogIndex(7), of(3));
         history.settle_upto(LogIndex(6));
         assert_eq!((history.len(), history.at(LogIndex(0))), (1, (LogIndex(4), &of(2))));
+        assert_eq!(history.first_above(LogIndex(3)), Some(LogIndex(4)));
+        assert_eq!(history.first_above(LogIndex(4)), Some(LogIndex(7)));
+        assert_eq!(history.first_above(LogIndex(7)), None);
         history.truncate_from(LogIndex(1));
         assert_eq!(history.newest(), (LogIndex(4), &of(2)), "the base is never undone");
     }

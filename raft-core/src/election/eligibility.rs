@@ -22,10 +22,11 @@ const PRIORITY_MAX: u8 = 10;
 impl Node {
     /// Whether an election timeout leads to a campaign here.
     pub(crate) fn may_campaign(&self) -> bool {
-        self.own_seat.may_lead()
+        self.may_stand()
             && self.options.can_lead
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running
+            && self.has_room_for_a_term()
     }
 
     /// From now on this node campaigns with `priority`, if it `can_lead` at all.

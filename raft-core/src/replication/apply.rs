@@ -23,6 +23,9 @@ impl Node {
         if upto > self.handed {
             return Err(Rejected::AppliedTooFar);
         }
+        if self.is_before_install(upto) {
+            return Ok(());
+        }
         if upto > self.applied {
             self.applied = upto;
             while let Some((last, bytes)) = self.applying.front().copied() {
@@ -32,6 +35,7 @@ impl Node {
                 self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
                 self.applying.pop_front();
             }
+            self.marks_applied();
             self.changed(Changed::APPLIED);
         }
         Ok(())
@@ -46,7 +50,13 @@ impl Node {
 
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
+        if self.apply_is_held() {
+            return;
+        }
         let ready = self.commit.min(self.lane.durable());
+        if self.lacks_data() {
+            return;
+        }
         while self.handed < ready {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);
@@ -78,6 +88,7 @@ impl Node {
                 ended.push((range, Outcome::Superseded));
             });
             self.handed = run.last();
+            self.note_handed_out(run);
             self.hand_out_run(run.clone());
         }
     }

@@ -415,6 +415,7 @@ fn a_transfer_is_refused_while_a_configuration_is_not_committed() {
     rig.voters = Configuration::from_parts(ConfigurationParts {
         voters: vec![NodeId(1), NodeId(2), NodeId(3)],
         outgoing: vec![NodeId(1), NodeId(2)],
+        explicit_leave: true,
         ..ConfigurationParts::default()
     })
     .unwrap();
