@@ -160,6 +160,7 @@ fn while_joint_both_halves_must_have_promised() {
         voters: nodes(&[1, 2, 3]),
         outgoing: nodes(&[1, 4, 5]),
         learners: nodes(&[6]),
+        explicit_leave: true,
         ..ConfigurationParts::default()
     })
     .unwrap();
