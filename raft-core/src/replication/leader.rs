@@ -26,10 +26,10 @@ impl Node {
         let round = leader.round;
         let notice = core::mem::take(&mut leader.notice_due);
         self.with_peers(|node, peer| node.send_append_to(peer, round, notice));
-        let behind = self
-            .peers
-            .iter()
-            .any(|peer| peer.is_kept_up() && peer.progress.told_commit < self.commit);
+        // A silent peer is told with its next probe.
+        let behind = self.peers.iter().any(|peer| {
+            peer.is_kept_up() && !peer.quiet.is_silent() && peer.progress.told_commit < self.commit
+        });
         let at = self.now.plus(self.options.commit_notice_ns);
         if let RoleState::Leader(leader) = &mut self.role {
             if behind {

@@ -5,10 +5,13 @@ mod rig;
 mod say;
 mod server;
 
+mod admission;
 mod contract;
 mod fetch;
 mod hostile;
+mod lifecycle;
 mod paper_durability;
 mod paper_election;
 mod paper_reads;
 mod paper_replication;
+mod skip;
