@@ -433,7 +433,7 @@ impl Rig {
             let Some(due) = due.filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);
             for id in self.ids() {
-                if self.at(id).up {
+                if self.at(id).up && self.node(id).halted().is_none() {
                     self.step(id, Input::Tick).unwrap();
                 }
             }

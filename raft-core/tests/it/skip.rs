@@ -293,10 +293,10 @@ fn boot_with_skip(applied: u64, skipped: &[u64]) -> Node {
     let mut rig = poisoned();
     let digest = digest(&rig, 1, 3);
     rig.lose_all();
-    rig.elect_among(1, &[1, 2, 3]);
-    skip(&mut rig, 1, 3, digest).unwrap();
+    rig.elect_among(2, &[1, 2, 3]);
+    skip(&mut rig, 2, 3, digest).unwrap();
     rig.deliver_all();
-    let disk = rig.at(2).disk.clone();
+    let disk = rig.at(1).disk.clone();
     assert!(disk.log.iter().any(|(p, e)| p.index.0 == 5 && e.kind == EntryKind::SKIP));
     let skipped = skipped.iter().copied().map(LogIndex).collect();
     let boot = disk.boot(77, &rig.voters);
@@ -304,7 +304,7 @@ fn boot_with_skip(applied: u64, skipped: &[u64]) -> Node {
     let mut node = Node::boot(rig.options.clone(), boot, rig.now).unwrap();
     let term = node.term().0;
     let last = (node.last().term.0, node.last().index.0);
-    let heard = envelope(1, 2, term, append(last, &[], last.1, 1));
+    let heard = envelope(2, 1, term, append(last, &[], last.1, 1));
     node.step(rig.now, Input::Receive(Box::new(heard))).unwrap();
     node
 }
