@@ -229,7 +229,8 @@ fn highs(with_low: bool, change: fn(&mut Options)) -> Vec<Option<Rejected>> {
 #[test]
 fn low_never_costs_high_its_place() {
     // 2.1.3(b): the same answers, whatever low ones there are.
-    let cases: [(fn(&mut Options), Rejected); 4] = [
+    type Change = fn(&mut Options);
+    let cases: [(Change, Rejected); 4] = [
         (|o| o.proposals_max = 4, Rejected::QueueFull),
         (|o| (o.tail_entries_max, o.append_entries_max) = (5, 5), Rejected::CommitStalled),
         (|o| (o.tail_bytes_max, o.entry_bytes_max) = (16, 8), Rejected::CommitStalled),

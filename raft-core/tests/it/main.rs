@@ -14,4 +14,6 @@ mod paper_durability;
 mod paper_election;
 mod paper_reads;
 mod paper_replication;
+mod recovery;
 mod skip;
+mod status;
