@@ -85,7 +85,8 @@ impl Rig {
 
     /// `n` fresh servers that found a group, and `more` that know of it and are not in it.
     pub(crate) fn joined_by(n: u64, more: u64, options: Options) -> Self {
-        let voters = Configuration::new((1..=n).map(NodeId)).unwrap();
+        // Of none: all disks are to be added blank.
+        let voters = Configuration::new((1..=n).map(NodeId)).unwrap_or_default();
         let now = Instant(1_000 * MS);
         let server = |id| {
             let disk = Disk::empty(hard_state(id));
@@ -459,7 +460,7 @@ impl Rig {
             let Some(due) = due.filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);
             for id in self.ids() {
-                if self.at(id).up {
+                if self.at(id).up && self.node(id).halted().is_none() {
                     self.step(id, Input::Tick).unwrap();
                 }
             }
