@@ -11,6 +11,7 @@ mod hostile;
 mod joint;
 mod leases;
 mod membership;
+mod membership_soak;
 mod paper_durability;
 mod paper_election;
 mod paper_reads;
