@@ -10,6 +10,7 @@ mod fetch;
 mod hostile;
 mod joint;
 mod leases;
+mod marks;
 mod membership;
 mod membership_soak;
 mod paper_durability;

@@ -76,9 +76,9 @@ impl Soak {
             o.append_entries_max = 4;
             o.commit_notice_ns = 0;
             o.ready_lag_max = 4;
-            o.pre_vote = seed % 4 > 0;
-            o.check_quorum = seed % 3 > 0;
-            o.witness_after_data_copy = seed % 5 == 0;
+            o.pre_vote = !seed.is_multiple_of(4);
+            o.check_quorum = !seed.is_multiple_of(3);
+            o.witness_after_data_copy = seed.is_multiple_of(5);
         });
         let rig = Rig::joined_by(3, NODES - 3, options);
         let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
