@@ -236,8 +236,11 @@ impl Rig {
     fn inform(&mut self, id: u64, input: Input) {
         let now = self.now;
         let node = &mut self.at(id).node;
+        // What was read may be of no use any more: a cut, or a change of what this node is.
+        let may_be_late = matches!(input, Input::EntriesRead { .. });
         let known = node.step(now, input);
-        assert!(known.is_ok() || node.halted().is_some(), "{known:?}");
+        let late = may_be_late && known == Err(Rejected::Stale);
+        assert!(known.is_ok() || node.halted().is_some() || late, "{known:?}");
     }
 
     // ---- machine and snapshots -------------------------------------------------------------
