@@ -50,6 +50,7 @@ impl Node {
         }
         self.settle_snapshots();
         self.hand_out_apply();
+        self.settle_compaction();
         self.report_ended();
         self.report_operations();
         self.release_reads();
