@@ -121,10 +121,12 @@ pub mod wire;
 
 pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
 pub use config::{
-    Configuration, ConfigurationError, ConfigurationParts,
-    change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
+    ConfigLevel, Configuration, ConfigurationError, ConfigurationParts,
+    change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
+    guard::Readiness,
 };
+pub use election::request::CampaignError;
 pub use error::{
     HaltReason, OperationFailure, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason,
 };
@@ -145,7 +147,7 @@ pub use options::{Options, OptionsError};
 pub use output::{
     Apply, ConfigChanged, Outcome, Output, Persist, PublishSnapshot, ReadEntries, SendSnapshot,
 };
-pub use read::{ReadLevel, ReadRequest};
+pub use read::{ReadLevel, ReadRequest, lease::NoLease};
 pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
@@ -165,7 +167,7 @@ pub use storage::{
     persist::PersistAck,
     recover::BootError,
 };
-pub use transfer::{TransferError, TransferRequest};
+pub use transfer::{TransferError, TransferRequest, TransferStatus};
 pub use types::{
     BootId, ClusterId, GroupId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, Membership,
     NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Role, StageId, Term, Ticket,

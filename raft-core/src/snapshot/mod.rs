@@ -175,12 +175,6 @@ impl Node {
         self.snapshots.newest.as_deref()
     }
 
-    /// The position the log stands on: of everything below nothing is known here, not even terms.
-    #[must_use]
-    pub const fn log_base(&self) -> crate::types::LogPosition {
-        self.log.base()
-    }
-
     /// Installs what was published and lets go of what is not wanted: before anything more is
     /// handed out for apply.
     pub(crate) fn settle_snapshots(&mut self) {

@@ -213,7 +213,8 @@ fn judge_marks(boot: &Boot) -> Result<(), BootError> {
             && run.is_some_and(|run| run.term == position.term)
             && entry.kind.is_mark();
         let readable = match entry.kind {
-            EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone()).is_ok(),
+            EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone())
+                .is_ok_and(|configuration| !configuration.is_blank()),
             EntryKind::SETTINGS => Settings::decode(entry.payload.clone()).is_ok(),
             _ => true,
         };

@@ -138,6 +138,8 @@ impl Disk {
             out = out.with_log(terms, last.index, entry.stamp);
         }
         let marks = self.log.iter().filter(|(p, e)| p.index > covered && e.kind.is_mark());
-        out.with_marks(marks.cloned().collect())
+        let stubs = self.log.iter().rev().find(|(_, e)| e.kind.is_stub() && e.kind.is_known(1));
+        let stubs = stubs.map_or(LogIndex(0), |(at, _)| at.index);
+        out.with_marks(marks.cloned().collect()).with_stubs(stubs)
     }
 }

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 
 use raft_core::{
     Apply, ConfigChanged, HaltReason, Input, LogIndex, Node, Note, OperationFailure,
-    OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure, ReadTicket, Role,
-    SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
+    OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure, ReadLevel, ReadTicket,
+    Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
 };
 
 use crate::disk::{Disk, Image, Machine};
@@ -56,7 +56,11 @@ pub(crate) struct Server {
     pub(crate) discards: Vec<StageId>,
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
 }
@@ -92,7 +96,9 @@ impl Server {
             discards: Vec::new(),
             compactions: Vec::new(),
             configs: Vec::new(),
+            freshness: Vec::new(),
             operations: Vec::new(),
+            freshness: Vec::new(),
             admitted: Vec::new(),
         }
     }
@@ -140,6 +146,8 @@ pub(crate) fn unchanged(before: &Node, after: &Node) {
     old.rejections.clear();
     new.rejections.clear();
     old.clock_regressions = new.clock_regressions;
+    // Time alone ends a lease.
+    old.lease = new.lease;
     assert_eq!(old, new, "a refused step changed something");
     assert_eq!(before.deadline(), after.deadline(), "a refused step moved a deadline");
 }
