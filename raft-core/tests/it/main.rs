@@ -9,6 +9,7 @@ mod chunks;
 mod contract;
 mod fetch;
 mod hostile;
+mod lost_disk;
 mod paper_durability;
 mod paper_election;
 mod paper_reads;
