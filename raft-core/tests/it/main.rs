@@ -14,6 +14,7 @@ mod joint;
 mod lease_storm;
 mod leases;
 mod lifecycle;
+mod lost_disk;
 mod marks;
 mod membership;
 mod membership_soak;
