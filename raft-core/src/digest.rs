@@ -87,8 +87,11 @@ impl Node {
             d.word(index.0);
         }
         self.lane.fold(|word| d.word(word));
+        self.snapshots.fold(now, |word| d.word(word));
+        d.word(self.hard.mark.index.0);
+        d.word(self.log.base().index.0);
         d.word(self.log.last_index().0);
-        let mut index = LogIndex(1);
+        let mut index = self.log.base().index.max(LogIndex(1));
         while index <= self.log.last_index() {
             d.word(self.log.term_at(index).map_or(0, |term| term.0));
             index = index.next();
@@ -104,7 +107,11 @@ impl Node {
         let round = self.round();
         self.reads.fold(|index, waits| {
             d.word(index.0);
-            d.word(if waits == 0 { u64::MAX } else { round.saturating_sub(waits) });
+            d.word(match waits {
+                0 => u64::MAX,
+                u64::MAX => u64::MAX.saturating_sub(1),
+                waits => round.saturating_sub(waits),
+            });
         });
         self.tickets.fold(|term, opening, last, ended, expires| {
             d.word(term.0);
@@ -117,6 +124,7 @@ impl Node {
         d.flag(self.apply_fetched.is_some());
         d.word(self.applying_bytes);
         d.word(self.outbox.len() as u64);
+        self.handover.fold(now, |word| d.word(word));
         d.flag(self.halted.is_some());
         d.flag(self.halt_told);
         d.0
@@ -138,6 +146,11 @@ impl Node {
             None => d.word(u64::MAX),
         }
         d.moment(now, Some(self.booted_at.plus(self.boot_promise_ns)));
+        d.moment(now, Some(self.promised_until));
+        d.word(self.promised_ns);
+        d.flag(self.clock_back);
+        d.word(u64::from(self.options.priority));
+        d.flag(self.options.can_lead);
         d.moment(now, self.deadline());
         match &self.role {
             RoleState::Leader(leader) => {
@@ -151,6 +164,14 @@ impl Node {
                 d.moment(now, Some(leader.heartbeat_at));
                 d.moment(now, leader.notice_at);
                 d.flag(leader.notice_due);
+                d.word(leader.round.saturating_sub(leader.lease_from));
+                leader.alive_transfers.fold(leader.round, |word| d.word(word));
+                if let Some(transfer) = &leader.transfer {
+                    d.word(transfer.to.0);
+                    d.moment(now, Some(transfer.deadline));
+                    d.word(transfer.told.map_or(0, |told| told.index.0));
+                    d.flag(transfer.due);
+                }
             }
             RoleState::Follower => d.moment(now, Some(self.election_at)),
             RoleState::PreCandidate { .. } | RoleState::Candidate => {
@@ -174,6 +195,7 @@ impl Node {
                 d.word(reply.round.number);
             }
             d.flag(peer.owed.stale_append);
+            d.flag(peer.owed.need_snapshot.is_some());
             if !leads {
                 continue;
             }
@@ -190,10 +212,16 @@ impl Node {
             ] {
                 d.word(word);
             }
+            d.word(peer.promise_ns);
+            d.word(peer.promised_at.map_or(u64::MAX, |at| now.since(at)));
+            d.word(peer.heard_at.map_or(u64::MAX, |at| now.since(at)));
+            d.word(peer.applied.0);
             d.flag(progress.probing);
             d.word(progress.window());
             d.flag(progress.fetched.is_some());
             d.fetch(now, &progress.fetch);
+            d.word(progress.sending.as_ref().map_or(u64::MAX, |sending| sending.index().0));
+            d.moment(now, Some(progress.snapshot_after));
         }
     }
 }

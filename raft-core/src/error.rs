@@ -11,6 +11,7 @@ use core::fmt;
 
 use crate::{
     message::TransferRefusal,
+    read::lease::NoLease,
     types::{LogIndex, NodeId, Term},
 };
 
@@ -79,7 +80,8 @@ pub enum Rejected {
     ChangeRefused,
     /// The transfer is not possible now; `Node::transfer` says why.
     TransferRefused,
-    /// This node may not campaign now; `Node::campaign` says why.
+    /// This node may not campaign, or forget its leader, now; `Node::campaign` and
+    /// `Node::forget_leader` say why.
     CampaignRefused,
     /// A promise given to the leader still holds.
     LeaseHeld,
@@ -91,6 +93,10 @@ pub enum Rejected {
     LifecycleRefused,
     /// The snapshot report names nothing that is open.
     StaleSnapshot,
+    /// The snapshot is of another machine than `Options::machine_id`.
+    WrongMachine,
+    /// No snapshot can be taken now; `Node::take_snapshot` says why.
+    SnapshotRefused,
     /// Not there yet.
     Placeholder,
 }
@@ -134,6 +140,8 @@ impl Rejected {
         Self::RecoveryRefused,
         Self::LifecycleRefused,
         Self::StaleSnapshot,
+        Self::WrongMachine,
+        Self::SnapshotRefused,
         Self::Placeholder,
     ];
     /// How many reasons there are.
@@ -179,6 +187,8 @@ impl Rejected {
             Self::RecoveryRefused => "recovery-refused",
             Self::LifecycleRefused => "lifecycle-refused",
             Self::StaleSnapshot => "stale-snapshot",
+            Self::WrongMachine => "wrong-machine",
+            Self::SnapshotRefused => "snapshot-refused",
             Self::Placeholder => "placeholder",
         }
     }
@@ -215,6 +225,11 @@ pub enum ProposeError {
     QueueFull,
     /// Wait for the disk.
     CommitStalled,
+    /// Leadership is being handed over; ask the target, or try again here.
+    Transferring {
+        /// To whom.
+        to: NodeId,
+    },
     /// Restart the node from disk.
     Halted,
 }
@@ -230,6 +245,7 @@ impl fmt::Display for ProposeError {
             Self::TooLarge { max } => write!(f, "payload over the limit of {max} bytes"),
             Self::QueueFull => f.write_str("too many proposals wait to be applied"),
             Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::Transferring { to } => write!(f, "leadership goes to {to}"),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
     }
@@ -251,8 +267,37 @@ pub enum ReadError {
         /// The term of the election.
         term: Term,
     },
+    /// Leadership is being handed over; ask the target, or try again here.
+    Transferring {
+        /// To whom.
+        to: NodeId,
+    },
     /// Wait for earlier reads.
     QueueFull,
+    /// Too much is committed and not applied here: wait for the machine.
+    ApplyQueueFull,
+    /// The disk is behind, and a read through the log needs a place in it.
+    CommitStalled,
+    /// No lease now; choose another level.
+    LeaseUnavailable(NoLease),
+    /// The least index asked for is far above everything known here; ask a node that is less
+    /// behind.
+    IndexTooFarAhead {
+        /// The last index of the log here.
+        last: LogIndex,
+    },
+    /// The deadline is not in the future.
+    DeadlinePassed,
+    /// This node holds no data; ask another.
+    NoData,
+    /// This node was removed from its group; ask another.
+    NotInGroup,
+    /// The node is disabled; ask another.
+    Disabled,
+    /// The node's disk lost data; ask another.
+    Quarantined,
+    /// The machine failed at an entry; ask another node.
+    ApplyHalted,
     /// Restart the node from disk.
     Halted,
 }
@@ -265,7 +310,20 @@ impl fmt::Display for ReadError {
             Self::ElectionInProgress { term } => {
                 write!(f, "an election is under way in term {term}")
             }
+            Self::Transferring { to } => write!(f, "leadership goes to {to}"),
             Self::QueueFull => f.write_str("too many reads are open"),
+            Self::ApplyQueueFull => f.write_str("too much is committed and not applied"),
+            Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::LeaseUnavailable(why) => write!(f, "no lease: {why}"),
+            Self::IndexTooFarAhead { last } => {
+                write!(f, "the index is too far above {last}, the last one here")
+            }
+            Self::DeadlinePassed => f.write_str("the deadline is not in the future"),
+            Self::NoData => f.write_str("this node holds no data"),
+            Self::NotInGroup => f.write_str("this node belongs to no group"),
+            Self::Disabled => f.write_str("this node is disabled"),
+            Self::Quarantined => f.write_str("this node's disk lost data"),
+            Self::ApplyHalted => f.write_str("the machine failed at an entry"),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
     }
@@ -350,6 +408,8 @@ impl fmt::Display for HaltReason {
 pub enum UnknownReason {
     /// Leadership was lost and nothing decided the entry in time.
     LeadershipLost,
+    /// A snapshot from a leader covers its index.
+    CoveredBySnapshot,
     /// The node halted.
     Halted,
     /// The node was shut down.
@@ -361,8 +421,17 @@ pub enum UnknownReason {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ReadFailure {
-    /// Leadership was lost; ask the new leader.
+    /// Leadership was lost, or at a follower its leader; ask the new one.
     LeadershipLost,
+    /// Leadership is being handed over; ask the target, or try again here.
+    Transferring {
+        /// To whom.
+        to: NodeId,
+    },
+    /// The leader could not confirm it now (it hands its leadership over); try again.
+    NotConfirmed,
+    /// It was not ready by its deadline.
+    DeadlinePassed,
     /// The node halted or was shut down.
     Halted,
 }

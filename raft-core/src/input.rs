@@ -88,6 +88,8 @@ pub enum Input {
     },
     /// Found a group on this empty disk.
     Bootstrap(Box<Bootstrap>),
+    /// Somebody wants a snapshot of this node's machine now, whatever the policy says.
+    TakeSnapshot,
     /// The snapshot asked for with `TakeSnapshot` is durable.
     SnapshotTaken(SnapshotTaken),
     /// It could not be taken; the core asks again later.

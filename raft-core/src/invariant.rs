@@ -23,7 +23,11 @@ impl Node {
             (self.handed <= self.commit, "handed out is committed"),
             (self.handed <= self.lane.durable(), "handed out is durable here"),
             (self.log.last().term <= self.hard.term, "no entry is of a later term"),
-            (self.log.tail().first().prev() <= self.lane.durable(), "undurable entries are held"),
+            (
+                self.log.tail().first().prev()
+                    <= self.lane.durable().max(self.snapshots.incoming().unwrap_or_default()),
+                "undurable entries are held",
+            ),
             (
                 self.lane.open() <= u64::from(self.options.persist_inflight_max),
                 "the write window holds",
@@ -37,10 +41,23 @@ impl Node {
                 self.role() != Role::Leader || self.hard.vote == Some(self.hard.node),
                 "a leader voted for itself",
             ),
+            (
+                self.handover.authorised.is_none_or(|by| by.next() == Some(self.hard.term)),
+                "an authorised campaign is in the term after the authority's",
+            ),
+            (
+                self.transferring().is_none_or(|to| to != self.hard.node),
+                "nobody hands over to itself",
+            ),
+            (
+                self.promised_until <= self.now.plus(self.hard.promise_ns),
+                "what binds this node outlasts no promise on its record",
+            ),
         ];
         if let Some((_, what)) = holds.iter().find(|(held, _)| !held) {
             return Err(what);
         }
+        self.check_snapshots()?;
         if self.role() == Role::Leader {
             for peer in &self.peers {
                 let progress = &peer.progress;

@@ -125,6 +125,7 @@ pub use config::{
     change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
 };
+pub use election::request::CampaignError;
 pub use error::{
     HaltReason, OperationFailure, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason,
 };
@@ -145,12 +146,15 @@ pub use options::{Options, OptionsError};
 pub use output::{
     Apply, ConfigChanged, Outcome, Output, Persist, PublishSnapshot, ReadEntries, SendSnapshot,
 };
-pub use read::{ReadLevel, ReadRequest};
+pub use read::{ReadLevel, ReadRequest, lease::NoLease};
 pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
-    SnapshotId, meta::SnapshotMeta, receive::ReceivedSnapshot, send::SendFailure,
-    take::SnapshotTaken,
+    SnapshotId,
+    meta::SnapshotMeta,
+    receive::ReceivedSnapshot,
+    send::SendFailure,
+    take::{SnapshotTaken, TakeSnapshotError},
 };
 pub use status::{PeerStatus, Queues, Status};
 pub use storage::{
@@ -159,7 +163,7 @@ pub use storage::{
     persist::PersistAck,
     recover::BootError,
 };
-pub use transfer::{TransferError, TransferRequest};
+pub use transfer::{TransferError, TransferRequest, TransferStatus};
 pub use types::{
     BootId, ClusterId, GroupId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, Membership,
     NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Role, StageId, Term, Ticket,

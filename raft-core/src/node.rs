@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{
     admission::{Capacity, Deferred},
     config::{Configuration, change::Changes, members::Marks, quorum::Seat},
-    error::{HaltReason, ProposeError, ReadError, Rejected},
+    error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     log::{Entries, Log},
     message::{AppendResult, Envelope, Message},
@@ -35,12 +35,11 @@ use crate::{
         Boot, HardState,
         fetch::Fetch,
         persist::{AckVerdict, PersistAck, PersistLane},
-        recover::{BootError, NUMBER_MAX, judge_boot},
+        recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
-    types::{
-        BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, ReadTicket, Term, Ticket,
-    },
+    transfer::send::Handover,
+    types::{BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -110,6 +109,13 @@ pub struct Node {
     /// Counts by reason; empty until the first refusal.
     pub(crate) rejections: Vec<u64>,
     pub(crate) clock_regressions: u64,
+    /// The newest step came with a time before an earlier one.
+    pub(crate) clock_back: bool,
+    /// Until when what this node promised to a leader of this boot binds it.
+    pub(crate) promised_until: Instant,
+    /// What it says in its answers of the newest such promise.
+    pub(crate) promised_ns: u64,
+    pub(crate) handover: Handover,
 }
 
 /// Notes kept between two settles; more are dropped.
@@ -122,6 +128,7 @@ impl Node {
     /// [`BootError`] names the first thing that no crash can have left behind.
     pub fn boot(options: Options, boot: Boot, now: Instant) -> Result<Self, BootError> {
         judge_boot(&options, &boot)?;
+        let quarantined = has_lost(&boot);
         let Boot {
             boot_id,
             seed,
@@ -146,12 +153,12 @@ impl Node {
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Snapshots { newest: snapshot, ..Snapshots::default() },
+            snapshots: Snapshots::recovered(snapshot, settings),
             deferred: Deferred::default(),
             operations: Operations::default(),
             changes: Changes::default(),
             capacity: Capacity::All,
-            quarantined: false,
+            quarantined,
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -191,18 +198,21 @@ impl Node {
             accepted: Accepted::default(),
             rejections: Vec::new(),
             clock_regressions: 0,
+            clock_back: false,
+            promised_until: Instant(0),
+            promised_ns: 0,
+            handover: Handover::default(),
         };
         node.options.adopt(&settings);
         node.sync_peers();
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
         }
+        node.settings_recovered();
         node.marks.announced_as_recovered();
         node.restart_election_timer();
-        if !node.peers.is_empty() {
-            // Campaigning is a vote for oneself: the promise binds that one too.
-            node.election_at = node.election_at.max(now.plus(node.boot_promise_ns));
-        }
+        // Campaigning is a vote for oneself: the promise binds that one too.
+        node.election_at = node.election_at.max(node.bound_until().unwrap_or(now));
         Ok(node)
     }
 
@@ -212,8 +222,10 @@ impl Node {
     /// # Errors
     /// [`Rejected`]: nothing changed but a counter.
     pub fn step(&mut self, now: Instant, input: Input) -> Result<Accepted, Rejected> {
-        if now < self.now {
+        self.clock_back = now < self.now;
+        if self.clock_back {
             self.clock_regressions = self.clock_regressions.saturating_add(1);
+            self.void_lease();
         } else {
             self.now = now;
         }
@@ -261,6 +273,7 @@ impl Node {
                 self.on_set_eligibility(priority, can_lead)?;
             }
             Input::Bootstrap(bootstrap) => self.on_bootstrap(*bootstrap)?,
+            Input::TakeSnapshot => self.on_take_snapshot()?,
             Input::SnapshotTaken(taken) => self.on_snapshot_taken(taken)?,
             Input::SnapshotFailed(id) => self.on_snapshot_failed(id)?,
             Input::SnapshotSent(id) => self.on_snapshot_sent(id)?,
@@ -302,37 +315,27 @@ impl Node {
             Err(rejected) => rejected,
         };
         Err(match refused {
-            Rejected::NotLeader => ProposeError::NotLeader { hint: self.leader },
+            Rejected::NotLeader => ProposeError::NotLeader { hint: self.leader_hint() },
             Rejected::ElectionInProgress => {
                 ProposeError::ElectionInProgress { term: self.hard.term }
             }
             Rejected::TooLarge => ProposeError::TooLarge { max: self.options.entry_bytes_max },
             Rejected::QueueFull => ProposeError::QueueFull,
             Rejected::CommitStalled => ProposeError::CommitStalled,
+            Rejected::Transferring => match self.transferring() {
+                Some(to) => ProposeError::Transferring { to },
+                None => ProposeError::NotLeader { hint: self.leader_hint() },
+            },
             _ => ProposeError::Halted,
-        })
-    }
-
-    /// Asks for a linearizable read.
-    ///
-    /// # Errors
-    /// [`ReadError`]: definite.
-    pub fn read(&mut self, now: Instant) -> Result<ReadTicket, ReadError> {
-        let refused = match self.step(now, Input::Read) {
-            Ok(Accepted { issued: Issued::Read(ticket), .. }) => return Ok(ticket),
-            Ok(_) => Rejected::Halted,
-            Err(rejected) => rejected,
-        };
-        Err(match refused {
-            Rejected::NotLeader => ReadError::NotLeader { hint: self.leader },
-            Rejected::ElectionInProgress => ReadError::ElectionInProgress { term: self.hard.term },
-            Rejected::ReadQueueFull => ReadError::QueueFull,
-            _ => ReadError::Halted,
         })
     }
 
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
         self.judge_envelope(&envelope)?;
+        if self.quarantined {
+            // Whatever was promised before is forgotten, so nothing more is promised.
+            return Err(Rejected::Quarantined);
+        }
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
@@ -348,12 +351,10 @@ impl Node {
             return Ok(());
         }
         let adopted = term > self.hard.term;
+        let authorised = self.is_authorised(&message, term);
         if adopted {
             match message {
-                Message::RequestVote(_)
-                    if self.promise_holds()
-                        || self.options.check_quorum && self.leader_alive(from) =>
-                {
+                Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
                     self.note(Note::LeaderAlive { candidate: from });
                     return Err(Rejected::LeaderAlive);
                 }
@@ -372,14 +373,12 @@ impl Node {
                 }
                 Ok(())
             }
-            Message::AppendEntries(_) if stale => {
-                if let Some(peer) = self.peer_mut(from) {
-                    peer.owed.stale_append = true;
-                }
+            Message::AppendEntries(_) | Message::InstallMeta(_) if stale => {
+                self.owe_stale_reply(from);
                 Ok(())
             }
             Message::VoteReply(_) | Message::AppendReply(_) if stale => Err(Rejected::Stale),
-            Message::RequestVote(request) => self.on_request_vote(from, request),
+            Message::RequestVote(request) => self.on_request_vote(from, request, authorised),
             Message::PreVoteReply(reply) => self.on_pre_vote_reply(from, reply),
             Message::VoteReply(reply) => self.on_vote_reply(from, reply),
             Message::AppendEntries(append) => self.on_append_entries(from, append),
@@ -388,7 +387,6 @@ impl Node {
             | Message::TransferRefused(_)
             | Message::ReadIndex(_)
             | Message::ReadIndexReply(_)
-            | Message::InstallMeta(_)
             | Message::NotMember(_)
                 if stale =>
             {
@@ -452,6 +450,9 @@ impl Node {
             AckVerdict::NeverIssued => self.halt(HaltReason::AckNeverIssued),
             AckVerdict::Counted => {
                 self.changed(Changed::DURABLE);
+                if self.snapshots.incoming().is_some() {
+                    self.changed(Changed::SNAPSHOT);
+                }
                 self.settle_candidacy();
                 self.advance_commit();
             }
@@ -472,9 +473,14 @@ impl Node {
         if !matches!(self.role, RoleState::Leader(_)) {
             return Err(self.not_leader());
         }
+        self.step_down();
+        Ok(())
+    }
+
+    /// Gives leadership up, and lets others try first.
+    pub(crate) fn step_down(&mut self) {
         self.become_follower(self.hard.term, None);
         self.election_at = self.election_at.max(self.now.plus(self.options.election_max_ns));
-        Ok(())
     }
 
     /// Stops for this boot. What was not yet handed out never will be.
@@ -538,7 +544,11 @@ fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
             Some(ask.campaign_term) == term.next() && is_position(ask.last) && ask.last.term <= term
         }
         // A candidate's log is older than its campaign.
-        Message::RequestVote(request) => is_position(request.last) && request.last.term < term,
+        Message::RequestVote(request) => {
+            is_position(request.last)
+                && request.last.term < term
+                && request.authorised_by.is_none_or(|by| by.next() == Some(term))
+        }
         Message::AppendEntries(append) => return judge_append(append, term),
         Message::AppendReply(reply) => match reply.result {
             AppendResult::Refused { previous, hint } => {

@@ -49,6 +49,19 @@ pub enum Note {
         /// First index removed.
         from: LogIndex,
     },
+    /// A snapshot from a leader was judged.
+    SnapshotJudged {
+        /// Its index.
+        index: LogIndex,
+        /// Whether it is published; else it is not wanted.
+        taken: bool,
+    },
+    /// Entries of another term were not taken: the index of terms is full until a snapshot makes
+    /// room.
+    TermsFull {
+        /// Terms in the log.
+        runs: u64,
+    },
     /// A leader heard from no quorum for too long and stepped down.
     QuorumLost {
         /// Its term.

@@ -9,7 +9,7 @@
 use crate::{
     config::quorum::Seat,
     message::PreVoteReply,
-    replication::progress::Progress,
+    replication::progress::{Progress, ProgressState},
     types::{Incarnation, Instant, LogIndex, NodeId},
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Owed {
     pub(crate) pre_vote: Option<PreVoteReply>,
     /// An append of an older term came from it.
     pub(crate) stale_append: bool,
+    /// It sent an append of this round, and nothing but a snapshot helps here.
+    pub(crate) need_snapshot: Option<u64>,
 }
 
 /// Another server: a member, or a stranger that spoke to us.
@@ -50,6 +52,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Whether it is sent entries: a member that does not wait for a snapshot.
+    pub(crate) fn is_kept_up(&self) -> bool {
+        self.seat.is_member() && self.progress.state != ProgressState::Snapshot
+    }
+
     pub(crate) fn new(id: NodeId, seat: Seat) -> Self {
         Self {
             id,

@@ -16,7 +16,12 @@ use crate::{
     error::HaltReason,
     error::{ReadFailure, UnknownReason},
     output::{Outcome, Output, Persist, PersistExtra},
+    types::LogPosition,
 };
+
+/// After so many more durable entries the mark is written anew: rarely enough to cost nothing,
+/// often enough to notice a store that lost more than this many entries.
+const MARK_STRIDE: u64 = 1_024;
 
 impl Node {
     pub(crate) fn settle(&mut self) {
@@ -37,6 +42,7 @@ impl Node {
             self.send_pre_vote_replies();
             self.send_stale_replies();
             self.send_appends();
+            self.send_snapshots();
             self.send_append_reply();
             self.send_transfer();
             self.send_read_index();
@@ -75,14 +81,37 @@ impl Node {
         {
             return;
         }
-        let (ack, with_hard, truncate_from, from) = self.lane.issue(&self.hard, last);
+        let mark = self.durable_mark();
+        let (ack, changed, truncate_from, from) = self.lane.issue(&self.hard, last);
+        let with_hard = changed || self.mark_is_due(mark);
+        if with_hard && !self.quarantined {
+            self.hard.mark = mark;
+        }
+        let snapshot = self.take_pending_publication();
         let entries =
             self.log.tail().slice(from.next(), last, u64::MAX, u64::MAX).unwrap_or_default();
         assert_eq!(entries.len(), last.since(from), "what is not durable is in the tail");
         let hard_state = with_hard.then(|| self.hard.clone());
-        let extra = (with_hard || truncate_from.is_some())
-            .then(|| Box::new(PersistExtra { hard_state, truncate_from, snapshot: None }));
+        let extra = (with_hard || truncate_from.is_some() || snapshot.is_some())
+            .then(|| Box::new(PersistExtra { hard_state, truncate_from, snapshot }));
         self.outbox.push_back(Output::Persist(Persist { ack, entries, extra }));
+    }
+
+    /// A position that is known to be on disk, for the hard state.
+    fn durable_mark(&self) -> LogPosition {
+        let (durable, old) = (self.lane.durable(), self.hard.mark);
+        match self.log.term_at(durable) {
+            Some(term) => LogPosition::new(term, durable),
+            // A snapshot is on its way to take the place of all that is durable.
+            None if old.index > durable => LogPosition::ZERO,
+            None => old,
+        }
+    }
+
+    /// Whether the mark on disk must be lowered with a cut, or is worth raising.
+    const fn mark_is_due(&self, fresh: LogPosition) -> bool {
+        let old = self.hard.mark.index;
+        fresh.index.0 < old.0 || fresh.index.since(old) >= MARK_STRIDE
     }
 
     fn report_ended(&mut self) {

@@ -15,8 +15,10 @@ use crate::{
     error::{HaltReason, Rejected},
     log::Entry,
     options::Options,
+    read::lease::NoLease,
     replication::progress::ProgressState,
     role::RoleState,
+    transfer::TransferStatus,
     types::{Instant, LogIndex, LogPosition, NodeId, Role, Term},
 };
 
@@ -93,6 +95,10 @@ pub struct Status {
     pub queues: Queues,
     /// Newest time at which a quorum was surely with this leader.
     pub quorum_contact: Option<Instant>,
+    /// Until when this leader may answer reads by its lease, by its own clock, or why it may not.
+    pub lease: Result<Instant, NoLease>,
+    /// The transfer of leadership under way.
+    pub transfer: Option<TransferStatus>,
     /// Why the node halted, if it did.
     pub halted: Option<HaltReason>,
     /// Steps refused, with their reason; zeros left out.
@@ -126,7 +132,9 @@ impl Node {
             role: self.role(),
             term: self.hard.term,
             vote: self.hard.vote,
-            leader: self.leader,
+            leader: self.leader_hint(),
+            lease: self.lease(),
+            transfer: self.transfer_status(),
             last: self.log.last(),
             durable: self.lane.durable(),
             verified: self.verified,
@@ -177,10 +185,11 @@ impl Node {
         self.hard.vote
     }
 
-    /// Who leads, as this node believes. Advisory only.
+    /// Who leads, as this node believes. Advisory only; cleared when the term changes, and never
+    /// somebody outside the configuration in force.
     #[must_use]
-    pub const fn leader_hint(&self) -> Option<NodeId> {
-        self.leader
+    pub fn leader_hint(&self) -> Option<NodeId> {
+        self.leader.filter(|leader| self.configuration.is_member(*leader))
     }
 
     /// Commit index.
@@ -217,6 +226,25 @@ impl Node {
     #[must_use]
     pub const fn halted(&self) -> Option<HaltReason> {
         self.halted
+    }
+
+    /// The position before the first entry whose term is known here: 0/0, or where the log was
+    /// compacted.
+    #[must_use]
+    pub const fn log_base(&self) -> LogPosition {
+        self.log.base()
+    }
+
+    /// The index of the entry that put the configuration in force; 0 if it came with the disk.
+    #[must_use]
+    pub fn configuration_index(&self) -> LogIndex {
+        self.marks.history.newest().0
+    }
+
+    /// The configuration in force: the newest of the log, committed or not.
+    #[must_use]
+    pub const fn configuration_in_force_ref(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// The tunables it runs with.

@@ -55,6 +55,13 @@ impl History {
         self.above.len() != before
     }
 
+    /// A snapshot took the place of the log up to `upto`: its configuration is the base, and only
+    /// entries above stay. Where the log did not hold the snapshot's position nothing stays.
+    pub(crate) fn rebase(&mut self, index: LogIndex, configuration: Configuration, upto: LogIndex) {
+        self.base = (index, configuration);
+        self.above.retain(|(at, _)| *at > upto);
+    }
+
     /// Everything up to `index` is settled for good: only the newest of it is kept.
     pub(crate) fn settle_upto(&mut self, index: LogIndex) {
         let settled = self.above.iter().take_while(|(at, _)| *at <= index).count();
@@ -86,6 +93,20 @@ mod tests {
         assert_eq!(history.newest(), (LogIndex(4), &of(2)));
         assert!(history.truncate_from(LogIndex(1)));
         assert_eq!(history.newest(), (LogIndex(0), &of(1)));
+    }
+
+    #[test]
+    fn a_snapshot_replaces_what_it_covers_and_nothing_above() {
+        let mut history = History::new(LogIndex(0), of(1));
+        history.push(LogIndex(4), of(2));
+        history.push(LogIndex(7), of(3));
+        let mut kept = history.clone();
+        kept.rebase(LogIndex(4), of(5), LogIndex(6));
+        assert_eq!(kept.newest(), (LogIndex(7), &of(3)));
+        kept.truncate_from(LogIndex(7));
+        assert_eq!(kept.newest(), (LogIndex(4), &of(5)));
+        history.rebase(LogIndex(2), of(5), LogIndex(u64::MAX));
+        assert_eq!(history.newest(), (LogIndex(2), &of(5)), "a purged entry is not in force");
     }
 
     #[test]

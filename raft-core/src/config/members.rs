@@ -43,6 +43,11 @@ impl Marks {
         }
     }
 
+    /// Whatever was announced, the driver hears which configuration is in force.
+    pub(crate) const fn announce_again(&mut self) {
+        self.announced = (LogIndex(u64::MAX), false);
+    }
+
     /// What boot found needs no telling.
     pub(crate) fn announced_as_recovered(&mut self) {
         self.announced = (self.history.newest().0, self.announced.1 && self.history.len() == 0);
@@ -96,12 +101,23 @@ impl Node {
             self.marks.settings.remove(0);
             self.settings = settings;
             self.options.adopt(&settings);
+            self.snapshots.settings_committed(index, settings);
             self.on_mark_committed(index);
         }
         let (index, _) = self.marks.history.at(commit);
         if index > before {
             self.changed(Changed::CONFIGURATION);
             self.on_mark_committed(index);
+        }
+    }
+
+    /// Settings whose effects the machine held at boot are in force from the start.
+    pub(crate) fn settings_recovered(&mut self) {
+        let known = self.marks.settings.iter().take_while(|(at, _)| *at <= self.commit).count();
+        if let Some((_, settings)) = self.marks.settings.drain(..known).next_back() {
+            self.settings = settings;
+            self.options.adopt(&settings);
+            self.snapshots.handed_out.settings = settings;
         }
     }
 

@@ -3,8 +3,8 @@
 //! **Intuition.** A log is two things here. The *term index* knows the term of every entry ever
 //! appended and costs a few words a term. The *tail* holds the newest entries themselves: all that
 //! are not yet durable, and as many durable ones as the limits allow. Older entries are asked for
-//! with `ReadEntries`.
-//! **Source.** Thesis §3.5; the bounded tail is ours.
+//! with `ReadEntries`. Below the base, which a snapshot covers, nothing is known at all.
+//! **Source.** Thesis §3.5, §5; the bounded tail is ours.
 //! **Upholds.** `inv:log-matching`, `inv:bounded`.
 //! **Not here.** What is durable (`storage/`), who may append (`replication/`, `propose.rs`).
 
@@ -114,6 +114,19 @@ impl Log {
     pub(crate) fn truncate_from(&mut self, from: LogIndex) {
         self.terms.truncate_from(from);
         self.tail.truncate_from(from);
+    }
+
+    /// Forgets everything below `index`, whose own term stays known.
+    pub(crate) fn compact_to(&mut self, index: LogIndex) {
+        assert!(index <= self.last_index(), "only what exists is compacted");
+        self.terms.compact_to(index);
+        self.tail.compact_to(index);
+    }
+
+    /// Forgets everything: the log is empty and goes on at `base`.
+    pub(crate) fn reset_to(&mut self, base: LogPosition) {
+        self.terms.reset_to(base);
+        self.tail = Tail::starting_after(base.index);
     }
 
     /// Drops the oldest entries from memory while the tail is over a limit and they are durable.

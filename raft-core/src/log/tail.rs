@@ -107,6 +107,15 @@ impl Tail {
         }
     }
 
+    /// Drops the runs that lie wholly at or below `index`: nobody will ask for them.
+    pub(crate) fn compact_to(&mut self, index: LogIndex) {
+        while let Some(run) = self.runs.front().filter(|run| run.last() <= index) {
+            self.run_bytes = self.run_bytes.saturating_sub(run.len_bytes());
+            self.before = run.last();
+            self.runs.pop_front();
+        }
+    }
+
     /// Whether [`Tail::evict`] with the same arguments would reach the limits.
     pub(crate) fn could_shrink_to(
         &self,
@@ -271,6 +280,15 @@ mod tests {
                 let fits = tail.entries() <= entries_max && tail.bytes() <= bytes_max;
                 assert_eq!(told, fits, "durable {durable}, limits {entries_max} {bytes_max}");
             }
+        }
+    }
+
+    #[test]
+    fn compaction_drops_whole_runs_and_nothing_above() {
+        for (index, first, bytes) in [(0, 1, 70), (2, 1, 70), (3, 4, 40), (4, 5, 30), (7, 8, 0)] {
+            let mut tail = tail();
+            tail.compact_to(LogIndex(index));
+            assert_eq!((tail.first(), tail.bytes()), (LogIndex(first), bytes), "to {index}");
         }
     }
 

@@ -23,6 +23,9 @@ impl Node {
         if upto > self.handed {
             return Err(Rejected::AppliedTooFar);
         }
+        if self.is_before_install(upto) {
+            return Ok(());
+        }
         if upto > self.applied {
             self.applied = upto;
             while let Some((last, bytes)) = self.applying.front().copied() {
@@ -46,6 +49,9 @@ impl Node {
 
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
+        if self.apply_is_held() {
+            return;
+        }
         let ready = self.commit.min(self.lane.durable());
         while self.handed < ready {
             let under_way = self.handed.since(self.applied);
@@ -78,19 +84,26 @@ impl Node {
                 ended.push((range, Outcome::Superseded));
             });
             self.handed = run.last();
-            // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
-            let commands = if self.tickets.opens_with(run.term(), run.first()) {
-                if let Some(opening) = run.prefix(run.first()) {
-                    self.emit_apply(opening, None);
-                }
-                run.suffix(run.first().next())
-            } else {
-                Some(run.clone())
+            self.note_handed_out(run);
+            self.hand_out_run(run.clone());
+        }
+    }
+
+    /// Hands out a run. What a reign of ours appended for itself (its opening no-op, a read's
+    /// place) was proposed by nobody: it goes alone, without a ticket.
+    fn hand_out_run(&mut self, run: Run) {
+        let mut rest = Some(run);
+        while let Some(run) = rest {
+            let core = self.tickets.next_of_core(run.term(), run.first());
+            let (part, of_core) = match core.filter(|index| *index <= run.last()) {
+                Some(index) if index == run.first() => (run.prefix(index), true),
+                Some(index) => (run.prefix(index.prev()), false),
+                None => (Some(run.clone()), false),
             };
-            if let Some(run) = commands {
-                let first_ticket = self.tickets.applied(run.term(), run.first(), run.last());
-                self.emit_apply(run, first_ticket);
-            }
+            let Some(part) = part else { return };
+            rest = run.suffix(part.last().next());
+            let ticket = self.tickets.applied(part.term(), part.first(), part.last());
+            self.emit_apply(part, ticket.filter(|_| !of_core));
         }
     }
 

@@ -66,18 +66,26 @@ impl Node {
             // Two leaders in one term cannot be; the sender is mistaken.
             return Err(Rejected::Malformed);
         }
+        if self.configuration.is_blank() {
+            // Entries mean nothing without the configuration they are agreed on in.
+            self.become_follower(self.hard.term, Some(from));
+            if let Some(peer) = self.peer_mut(from) {
+                peer.owed.need_snapshot = Some(append.round);
+            }
+            return Ok(());
+        }
+        let append = match self.above_base(append) {
+            Ok(append) => append,
+            Err(index) => {
+                self.halt(HaltReason::CommittedConflict { index });
+                return Ok(());
+            }
+        };
         if self.takes_back(&append) {
             return Err(Rejected::Malformed);
         }
-        self.become_follower(self.hard.term, Some(from));
-        self.contact = Some((from, self.now));
-        self.restart_election_timer();
-        if self.options.check_quorum && self.hard.promise_ns < self.options.election_min_ns {
-            // Answering is a promise not to elect another for this long, also after a restart.
-            self.hard.promise_ns = self.options.election_min_ns;
-        }
-        self.answer.round = self.answer.round.max(append.round);
-        self.answer.refused = None;
+        self.heard_from_leader(from, append.round);
+        self.on_void_transfer(append.void_transfer);
 
         if !self.log.matches(append.previous) {
             self.refuse(append.previous);
@@ -90,7 +98,46 @@ impl Node {
         if commit > self.commit && self.halted.is_none() {
             self.set_commit(commit);
         }
+        self.on_new_leader_seen(from);
         Ok(())
+    }
+
+    /// A message of our own term's leader came: it is followed, and the timer starts anew.
+    pub(crate) fn heard_from_leader(&mut self, from: NodeId, round: u64) {
+        self.become_follower(self.hard.term, Some(from));
+        self.contact = Some((from, self.now));
+        self.restart_election_timer();
+        self.give_promise();
+        self.answer.round = self.answer.round.max(round);
+        self.answer.refused = None;
+    }
+
+    /// What the leader is to hear next is the match, even if it is no higher than before.
+    pub(crate) fn tell_match(&mut self) {
+        self.answer.found = true;
+        self.answer.told_refusal = false;
+        self.answer.refused = None;
+    }
+
+    /// What is compacted here is committed, and every leader holds it: of an append that begins
+    /// below the base only what is above counts, as if it began there (B-029, B-059). The error is
+    /// where the leader's log contradicts that.
+    fn above_base(&self, append: AppendEntries) -> Result<AppendEntries, LogIndex> {
+        let base = self.log.base();
+        if append.previous.index >= base.index {
+            return Ok(append);
+        }
+        let covers = |run: &&Run| run.first() <= base.index && run.last() >= base.index;
+        let there = append.entries.runs().iter().find(covers).map(Run::term);
+        if append.previous.term > base.term || there.is_some_and(|term| term != base.term) {
+            return Err(base.index);
+        }
+        let mut entries = Entries::EMPTY;
+        for run in append.entries.runs() {
+            let fits = run.suffix(base.index.next()).is_none_or(|run| entries.push(run).is_ok());
+            assert!(fits, "runs of one append follow each other");
+        }
+        Ok(AppendEntries { previous: base, entries, ..append })
     }
 
     /// Whether the append contradicts what this term's leader said before: a leader never changes
@@ -147,10 +194,9 @@ impl Node {
                 });
                 return fresh.first().prev();
             }
-            if self.log.last().term != fresh.term()
-                && self.log.term_runs() >= self.options.term_runs_max as usize
-            {
-                self.halt(HaltReason::TooManyTerms);
+            if self.log.last().term != fresh.term() && !self.has_room_for_a_term() {
+                // A snapshot is being asked for; until it makes room the leader has to wait.
+                self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
                 return fresh.first().prev();
             }
             let whole = fresh.last();
@@ -231,6 +277,7 @@ impl Node {
     pub(crate) fn send_append_reply(&mut self) {
         if self.role() != Role::Follower
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
+            || self.snapshots.is_founding()
         {
             return;
         }
@@ -263,7 +310,7 @@ impl Node {
                     Message::AppendReply(AppendReply {
                         round,
                         result,
-                        promise_ns: node.hard.promise_ns,
+                        promise_ns: node.promised_ns,
                         applied: node.applied,
                     }),
                 );
@@ -271,7 +318,14 @@ impl Node {
         });
     }
 
-    /// Tells senders of old terms what the term is now.
+    /// A message of an older term came from `from`: it is told ours.
+    pub(crate) fn owe_stale_reply(&mut self, from: NodeId) {
+        if let Some(peer) = self.peer_mut(from) {
+            peer.owed.stale_append = true;
+        }
+    }
+
+    /// Tells senders of old terms what the term is now, and leaders that this disk is empty.
     pub(crate) fn send_stale_replies(&mut self) {
         self.with_peers(|node, peer| {
             if core::mem::take(&mut peer.owed.stale_append) {
@@ -280,6 +334,11 @@ impl Node {
                     peer,
                     Message::AppendReply(AppendReply { result, ..AppendReply::default() }),
                 );
+            }
+            if let Some(round) = peer.owed.need_snapshot.take() {
+                let result = AppendResult::NeedSnapshot;
+                let reply = AppendReply { round, result, ..AppendReply::default() };
+                node.send(peer, Message::AppendReply(reply));
             }
         });
     }

@@ -42,6 +42,9 @@ impl Node {
             leader.open_rounds.pop_back();
         }
         leader.round = leader.round.saturating_add(1);
+        if self.clock_back {
+            leader.lease_from = leader.round;
+        }
         leader.open_rounds.push_back((leader.round, self.now));
         let round = leader.round;
         self.on_round_answered();

@@ -29,7 +29,7 @@ impl Node {
         let behind = self
             .peers
             .iter()
-            .any(|peer| peer.seat.is_member() && peer.progress.told_commit < self.commit);
+            .any(|peer| peer.is_kept_up() && peer.progress.told_commit < self.commit);
         let at = self.now.plus(self.options.commit_notice_ns);
         if let RoleState::Leader(leader) = &mut self.role {
             if behind {
@@ -41,7 +41,12 @@ impl Node {
     }
 
     fn send_append_to(&mut self, peer: &mut Peer, round: u64, notice: bool) {
-        if !peer.seat.is_member() {
+        if !peer.is_kept_up() {
+            return;
+        }
+        if peer.progress.next <= self.log.base().index {
+            // Even the position before its next entry is gone.
+            peer.progress.become_snapshot();
             return;
         }
         let last = self.log.last_index();
@@ -89,7 +94,7 @@ impl Node {
         peer.progress.sent_round = round;
         peer.progress.told_commit = peer.progress.told_commit.max(self.commit);
         let previous = LogPosition::new(term, before);
-        let void_transfer = self.void_transfer_for(peer.id, round);
+        let void_transfer = self.void_transfers();
         let append = AppendEntries { previous, entries, commit: self.commit, round, void_transfer };
         self.send(peer, Message::AppendEntries(append));
     }

@@ -2,7 +2,8 @@
 //!
 //! **Intuition.** *Probe*: the match is unknown, so at most one small message is under way until
 //! the peer answers. *Replicate*: the match is known, so entries stream ahead of the answers, up
-//! to a window in messages and bytes. A refusal falls back to probing.
+//! to a window in messages and bytes. A refusal falls back to probing. *Snapshot*: what it needs
+//! has left the log; until it holds a snapshot it is only kept company.
 //! **Source.** Thesis §3.5 (nextIndex, matchIndex), §10.2.2 (pipelining); the states are etcd's
 //! idea.
 //! **Upholds.** `inv:monotone` (match only rises in a reign, next stays above it), `inv:bounded`.
@@ -10,7 +11,15 @@
 
 use alloc::collections::VecDeque;
 
-use crate::{log::Entries, options::Options, storage::fetch::Fetch, types::LogIndex};
+use alloc::boxed::Box;
+
+use crate::{
+    log::Entries,
+    options::Options,
+    snapshot::send::{Sending, pause_ns},
+    storage::fetch::Fetch,
+    types::{Instant, LogIndex},
+};
 
 /// Whether the match point is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +30,8 @@ pub enum ProgressState {
     Probe,
     /// Streaming.
     Replicate,
+    /// It needs a snapshot; no entries go until it holds one.
+    Snapshot,
 }
 
 /// Progress of one peer in the current reign.
@@ -48,6 +59,12 @@ pub(crate) struct Progress {
     pub(crate) fetch: Fetch,
     /// Entries read back for this peer, sent at the next settle.
     pub(crate) fetched: Option<Entries>,
+    /// The snapshot on its way to this peer.
+    pub(crate) sending: Option<Box<Sending>>,
+    /// No other is sent before then.
+    pub(crate) snapshot_after: Instant,
+    /// Snapshots in a row that did not help.
+    failures: u32,
     inflight: VecDeque<(LogIndex, u64)>,
     inflight_bytes: u64,
 }
@@ -70,6 +87,7 @@ impl Progress {
     pub(crate) fn may_send(&self, options: &Options) -> bool {
         match self.state {
             ProgressState::Probe => !self.probing,
+            ProgressState::Snapshot => false,
             ProgressState::Replicate => {
                 let window = self.window.min(u64::from(options.inflight_messages_max));
                 (self.inflight.len() as u64) < window
@@ -81,7 +99,7 @@ impl Progress {
     /// An append up to `last` left.
     pub(crate) fn on_sent(&mut self, last: LogIndex, bytes: u64) {
         match self.state {
-            ProgressState::Probe => self.probing = true,
+            ProgressState::Probe | ProgressState::Snapshot => self.probing = true,
             ProgressState::Replicate => {
                 self.next = last.next();
                 self.inflight.push_back((last, bytes));
@@ -102,6 +120,7 @@ impl Progress {
         let news = matched > self.matched;
         if news {
             self.window = self.window.saturating_mul(2);
+            self.failures = 0;
         }
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
@@ -112,6 +131,27 @@ impl Progress {
     pub(crate) fn become_replicate(&mut self) {
         self.state = ProgressState::Replicate;
         self.probing = false;
+        self.sending = None;
+    }
+
+    /// The peer needs what is no longer in the log.
+    pub(crate) fn become_snapshot(&mut self) {
+        self.become_probe(LogIndex::ZERO);
+        self.state = ProgressState::Snapshot;
+    }
+
+    /// The log was compacted: what was asked for below is not there any more.
+    pub(crate) fn on_compacted(&mut self, upto: LogIndex) {
+        if self.next <= upto {
+            self.fetch = Fetch::Idle;
+            self.fetched = None;
+        }
+    }
+
+    /// A snapshot did not help, or not yet: the next one waits.
+    pub(crate) fn back_off(&mut self, now: Instant, retry_ns: u64) {
+        self.snapshot_after = now.plus(pause_ns(retry_ns, self.failures));
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// The peer refused: look for the match from `next` down, never at or below the known match.
@@ -121,6 +161,7 @@ impl Progress {
         }
         self.state = ProgressState::Probe;
         self.probing = false;
+        self.sending = None;
         self.next = next.max(self.matched.next());
         self.inflight.clear();
         self.inflight_bytes = 0;

@@ -24,6 +24,9 @@ impl Node {
         if self.role() != Role::Leader {
             return Err(self.not_leader());
         }
+        if self.transferring().is_some() {
+            return Err(Rejected::Transferring);
+        }
         let size = payload.len() as u64;
         if size > self.options.entry_bytes_max {
             return Err(Rejected::TooLarge);
@@ -59,6 +62,13 @@ impl Node {
             self.log.evict(durable, entries_max, bytes_max);
         }
         helps && room(self)
+    }
+
+    /// Appends an entry of the core's own in the middle of a reign.
+    pub(crate) fn append_for_core(&mut self, entry: Entry) -> LogIndex {
+        let index = self.append_own(entry);
+        self.tickets.mint_for_core(index);
+        index
     }
 
     /// Appends one entry as leader, stamped.

@@ -42,23 +42,37 @@ impl Node {
         match reply.result {
             AppendResult::Matched { matched } => self.on_matched(from, matched),
             AppendResult::Refused { previous, hint } => self.on_refused(from, previous, hint),
-            AppendResult::NeedSnapshot => self.on_need_snapshot(from),
+            AppendResult::NeedSnapshot => {
+                // A disk without a configuration confirms nothing (D-W6).
+                self.on_need_snapshot(from);
+                return Ok(());
+            }
             AppendResult::StaleTerm => {}
         }
+        self.settle_alive_transfers(from, &reply);
         let now = self.now;
         if let Some(peer) = self.peer_mut(from) {
             peer.applied = peer.applied.max(reply.applied);
             peer.heard_at = Some(now);
         }
-        self.on_promise(from, &reply);
-        self.on_round_ack(from, reply.round);
+        // A node that holds nothing is no evidence of a quorum (D-W6).
+        if reply.result != AppendResult::NeedSnapshot {
+            self.on_promise(from, &reply);
+            self.on_round_ack(from, reply.round);
+        }
         Ok(())
     }
 
     fn on_matched(&mut self, from: NodeId, matched: LogIndex) {
+        let base = self.log.base().index;
         let Some(peer) = self.peer_mut(from) else { return };
         let news = peer.progress.on_matched(matched);
-        let found = peer.progress.state == ProgressState::Probe;
+        let found = match peer.progress.state {
+            ProgressState::Probe => true,
+            ProgressState::Replicate => false,
+            // The log can go on where the peer is now, whatever became of the snapshot.
+            ProgressState::Snapshot => peer.progress.next > base,
+        };
         if found {
             peer.progress.become_replicate();
         }
@@ -81,6 +95,8 @@ impl Node {
             // A probe's refusal names the position that was probed; anything else is older.
             ProgressState::Probe => previous == peer.progress.next.prev(),
             ProgressState::Replicate => previous < peer.progress.next,
+            // It cannot hold what it is not yet given.
+            ProgressState::Snapshot => false,
         };
         if current {
             peer.progress.become_probe(ours.index.next().min(previous));
@@ -143,7 +159,7 @@ impl Node {
                 let later = self.now.plus(self.options.heartbeat_ns);
                 self.close_fetch(asker, Fetch::Later(later));
             }
-            FetchFailure::Broken => self.halt(HaltReason::ReadBroken),
+            FetchFailure::Compacted | FetchFailure::Broken => self.halt(HaltReason::ReadBroken),
         }
         Ok(())
     }

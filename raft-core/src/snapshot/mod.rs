@@ -1,19 +1,32 @@
 //! Snapshots: standing in for a prefix of the log.
 //!
-//! **Intuition.** TODO-header
-//! **Source.** Thesis §5.
-//! **Upholds.** `inv:snapshot-agrees`.
-//! **Not here.** Machine bytes (the driver).
+//! **Intuition.** What was applied can be kept as the machine's state instead of as entries. Each
+//! node takes its own snapshots, of what it has applied, when its log has grown enough, and drops
+//! the log behind them once they are durable. A peer that needs what was dropped is sent the newest
+//! one; there it is published by one write and then given to the machine.
+//! **Source.** Thesis §5; the published-then-installed order is ours (B-055, B-058).
+//! **Upholds.** `inv:snapshot-agrees`, `inv:bounded`, `inv:lane-order`.
+//! **Not here.** The machine's bytes and their transport (the driver; `chunk/` helps it), when the
+//! log is cut (`compact.rs`).
 
+pub(crate) mod compact;
 pub(crate) mod meta;
+pub(crate) mod publish;
 pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod take;
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
-use crate::{Node, types::Instant};
+use crate::{
+    Node,
+    log::Run,
+    output::{Output, PublishSnapshot},
+    settings::Settings,
+    types::{Instant, LogIndex, StageId},
+};
 use meta::SnapshotMeta;
+use take::Taking;
 
 /// Names one `TakeSnapshot` or `SendSnapshot`. Opaque: give it back unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,25 +44,206 @@ impl SnapshotId {
     }
 }
 
+/// What is true of the machine once it has applied all that was handed out: the part of a
+/// snapshot's description that only an applied entry can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct HandedOut {
+    /// The index the rest is true of; behind the node's own after a boot with a durable machine,
+    /// until the next entry is handed out.
+    pub(crate) known_at: LogIndex,
+    pub(crate) stamp: u64,
+    pub(crate) label: u64,
+    /// Payload bytes handed out in this boot.
+    pub(crate) bytes: u64,
+    /// Committed and not yet handed out: the node runs by them already, the machine's state does
+    /// not include them.
+    later: Vec<(LogIndex, Settings)>,
+    /// The group's settings there.
+    pub(crate) settings: Settings,
+}
+
 /// Everything about snapshots at this node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Snapshots {
     /// The newest durable one; `None` for a log that stands on nothing.
     pub(crate) newest: Option<Box<SnapshotMeta>>,
-    pub(crate) minted: u64,
+    minted: u64,
+    pub(crate) handed_out: HandedOut,
+    /// `handed_out.bytes` when the newest was taken.
+    bytes_at_newest: u64,
+    /// The one being written.
+    taking: Option<Box<Taking>>,
+    /// One is wanted whatever the policy says.
+    wanted: bool,
+    /// After a failure, none is taken before then.
+    retry_at: Option<Instant>,
+    /// To be published with the next write.
+    pending: Option<Box<PublishSnapshot>>,
+    /// Published by open writes, oldest first.
+    publishing: VecDeque<Box<SnapshotMeta>>,
+    /// The machine is being replaced by the snapshot at this index.
+    installing: Option<LogIndex>,
+    /// This node knew no configuration before the one being published: nothing is answered until
+    /// it is durable.
+    founding: bool,
+    /// Staged snapshots that are not wanted and not yet told so.
+    unwanted: Vec<StageId>,
+}
+
+impl Snapshots {
+    /// A node that boots from `newest`; `settings` are those its log begins with.
+    pub(crate) fn recovered(newest: Option<Box<SnapshotMeta>>, settings: Settings) -> Self {
+        let mut handed_out = HandedOut {
+            known_at: LogIndex::ZERO,
+            stamp: 0,
+            label: 0,
+            bytes: 0,
+            later: Vec::new(),
+            settings,
+        };
+        if let Some(meta) = &newest {
+            handed_out.known_at = meta.index();
+            handed_out.stamp = meta.stamp;
+            handed_out.label = meta.label;
+        }
+        Self {
+            newest,
+            minted: 0,
+            handed_out,
+            bytes_at_newest: 0,
+            taking: None,
+            wanted: false,
+            retry_at: None,
+            pending: None,
+            publishing: VecDeque::new(),
+            installing: None,
+            founding: false,
+            unwanted: Vec::new(),
+        }
+    }
+
+    pub(crate) fn newest_index(&self) -> LogIndex {
+        self.newest.as_ref().map_or(LogIndex::ZERO, |meta| meta.index())
+    }
+
+    const fn mint(&mut self) -> u64 {
+        self.minted = self.minted.saturating_add(1);
+        self.minted
+    }
+
+    /// Index of the newest snapshot that was accepted and is not yet durable.
+    pub(crate) fn incoming(&self) -> Option<LogIndex> {
+        let pending = self.pending.as_ref().map(|publish| publish.meta.index());
+        pending.or_else(|| self.publishing.back().map(|meta| meta.index()))
+    }
+
+    /// Nothing may be answered yet: what made this node a member is not durable.
+    pub(crate) const fn is_founding(&self) -> bool {
+        self.founding
+    }
+
+    /// Settings were committed at `index`.
+    pub(crate) fn settings_committed(&mut self, index: LogIndex, settings: Settings) {
+        self.handed_out.later.push((index, settings));
+    }
+
+    /// What decides future behaviour, numbers of requests aside.
+    pub(crate) fn fold(&self, now: Instant, mut word: impl FnMut(u64)) {
+        word(self.newest_index().0);
+        word(self.handed_out.known_at.0);
+        word(self.handed_out.bytes.saturating_sub(self.bytes_at_newest));
+        word(self.handed_out.later.len() as u64);
+        word(self.taking.as_ref().map_or(u64::MAX, |taking| taking.index().0));
+        word(u64::from(self.wanted) | u64::from(self.founding) << 1);
+        word(self.retry_at.map_or(u64::MAX, |at| at.since(now)));
+        word(self.incoming().map_or(u64::MAX, |at| at.0));
+        word(self.publishing.len() as u64);
+        word(self.installing.map_or(u64::MAX, |at| at.0));
+        word(self.unwanted.len() as u64);
+    }
 }
 
 impl Node {
-    /// Takes, sends, installs and compacts what is due.
-    pub(crate) fn settle_snapshots(&mut self) {}
-
-    pub(crate) fn snapshot_deadline(&self) -> Option<Instant> {
-        None
+    /// The newest durable snapshot, if there is one.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&SnapshotMeta> {
+        self.snapshots.newest.as_deref()
     }
 
-    pub(crate) fn on_snapshot_tick(&mut self) {}
+    /// Takes, installs and compacts what is due.
+    pub(crate) fn settle_snapshots(&mut self) {
+        if !self.snapshots.publishing.is_empty() {
+            self.install_published();
+        }
+        for stage in self.snapshots.unwanted.drain(..) {
+            self.outbox.push_back(Output::DiscardSnapshot(stage));
+        }
+        self.take_if_due();
+        self.compact_if_due();
+    }
 
-    /// Leadership of this reign is over.
-    pub(crate) fn snapshot_reign_ends(&mut self) {}
+    /// `run` was handed out for apply.
+    pub(crate) fn note_handed_out(&mut self, run: &Run) {
+        let out = &mut self.snapshots.handed_out;
+        out.known_at = run.last();
+        out.bytes = out.bytes.saturating_add(run.len_bytes());
+        if let Some(entry) = run.as_slice().last() {
+            out.stamp = entry.stamp;
+            out.label = entry.label;
+        }
+        if !out.later.is_empty() {
+            let reached = out.later.iter().take_while(|(at, _)| *at <= run.last()).count();
+            if let Some((_, settings)) = out.later.drain(..reached).next_back() {
+                out.settings = settings;
+            }
+        }
+        if self.marks.history.len() > 0 {
+            self.marks.history.settle_upto(run.last());
+        }
+    }
+
+    pub(crate) const fn snapshot_deadline(&self) -> Option<Instant> {
+        self.snapshots.retry_at
+    }
+
+    pub(crate) fn on_snapshot_tick(&mut self) {
+        if self.snapshots.retry_at.is_some_and(|at| self.now >= at) {
+            self.snapshots.retry_at = None;
+        }
+    }
+
+    /// Leadership of this reign is over: what is under way to peers counts no longer.
+    pub(crate) fn snapshot_reign_ends(&mut self) {
+        for peer in &mut self.peers {
+            peer.progress.sending = None;
+        }
+    }
+
+    /// What is always true of snapshots inside one node.
+    pub(crate) fn check_snapshots(&self) -> Result<(), &'static str> {
+        let (sut, base) = (&self.snapshots, self.log.base().index);
+        let newest = sut.newest_index();
+        let covered = newest.max(sut.incoming().unwrap_or_default());
+        let holds = [
+            (base <= covered, "what was dropped is covered by a snapshot"),
+            (newest <= self.commit, "a snapshot holds only what is committed"),
+            (newest <= self.lane.durable(), "a durable snapshot counts as durable"),
+            (base <= self.applied.max(covered), "what was dropped was applied or is covered"),
+            (
+                sut.publishing.len() as u64 <= u64::from(self.options.persist_inflight_max),
+                "a published snapshot waits for an open write",
+            ),
+            (
+                sut.installing.is_none_or(|at| at <= self.handed && at > self.applied),
+                "an install that is over is forgotten",
+            ),
+            (
+                sut.taking.as_ref().is_none_or(|taking| taking.index() <= self.handed),
+                "a snapshot is taken of what was handed out",
+            ),
+        ];
+        holds.iter().find(|(held, _)| !held).map_or(Ok(()), |(_, what)| Err(what))
+    }
 }

@@ -42,6 +42,9 @@ pub enum FetchPurpose {
 pub enum FetchFailure {
     /// Not now; the core asks again a heartbeat period later.
     Busy,
+    /// They were dropped. Under a request that is still open they were never allowed to be, so the
+    /// node halts; one that `CompactTo` or a snapshot overtook is refused as stale.
+    Compacted,
     /// Not at all: the store lost or damaged what it acknowledged. The node halts.
     Broken,
 }

@@ -4,7 +4,15 @@
 //! be acknowledged in any order, but only the longest complete prefix counts, because after power
 //! loss that is all a store must still have. A truncation lowers the marks of open writes: they
 //! wrote entries that are gone.
-//! **Source.** Ours, model-checked; counting any acknowledged write loses a granted vote.
+//!
+//! A snapshot from a leader is published by a write of its own kind. If the log does not hold the
+//! snapshot's position it is emptied and goes on there, and then every open write carries entries
+//! of a log that is about to go: of them only what was committed counts, because that is the same
+//! in every log and the snapshot covers it. So until the publishing write is part of the complete
+//! prefix, "durable" means: on disk, as entries or (after it) inside the snapshot, and never more
+//! than was committed before. Whatever prefix a crash leaves, it is the old log or the new one.
+//! **Source.** Ours, model-checked without snapshots; counting any acknowledged write loses a
+//! granted vote; the publishing step as two writes is B-058.
 //! **Upholds.** `inv:persist-before-send`, `inv:committed-durable`.
 //! **Not here.** When a write is made (`settle.rs`).
 
@@ -52,6 +60,8 @@ impl HardMark {
 struct OpenPersist {
     mark: LogIndex,
     hard: HardMark,
+    /// The snapshot it publishes.
+    published: Option<LogIndex>,
     acknowledged: bool,
 }
 
@@ -81,9 +91,13 @@ pub(crate) struct PersistLane {
     handed_hard: HardMark,
     /// The log must be cut here before anything is appended.
     truncate_from: Option<LogIndex>,
+    /// A snapshot at this index goes with the next write.
+    publish: Option<LogIndex>,
     /// As of the longest complete prefix.
     durable: LogIndex,
     durable_hard: HardMark,
+    /// The newest snapshot this boot published.
+    published: Option<LogIndex>,
 }
 
 impl PersistLane {
@@ -99,8 +113,10 @@ impl PersistLane {
             handed: last,
             handed_hard: mark,
             truncate_from: None,
+            publish: None,
             durable: last,
             durable_hard: mark,
+            published: None,
         }
     }
 
@@ -119,6 +135,10 @@ impl PersistLane {
         }
         word(self.open.len() as u64);
         word(self.truncate_from.map_or(0, |from| from.0));
+        let published = self.open.iter().map(|open| open.published);
+        for at in published.chain([self.publish]) {
+            word(at.map_or(0, |at| at.0.saturating_add(1)));
+        }
     }
 
     pub(crate) const fn tag(&self) -> u64 {
@@ -133,6 +153,11 @@ impl PersistLane {
         &self.durable_hard
     }
 
+    /// The newest snapshot whose publication is part of the complete prefix.
+    pub(crate) const fn published(&self) -> Option<LogIndex> {
+        self.published
+    }
+
     pub(crate) fn open(&self) -> u64 {
         self.open.len() as u64
     }
@@ -144,12 +169,15 @@ impl PersistLane {
 
     /// Whether anything is not yet handed out.
     pub(crate) fn dirty(&self, hard: &HardState, last: LogIndex) -> bool {
-        self.handed < last || self.truncate_from.is_some() || self.handed_hard != HardMark::of(hard)
+        self.handed < last
+            || self.truncate_from.is_some()
+            || self.publish.is_some()
+            || self.handed_hard != HardMark::of(hard)
     }
 
     /// Marks everything up to `last` and `hard` as handed out in one write. Returns its
     /// acknowledgement, whether the hard state is part of it, where to cut, and the last index
-    /// that earlier writes carry.
+    /// that earlier writes carry (or the snapshot it publishes covers).
     pub(crate) fn issue(
         &mut self,
         hard: &HardState,
@@ -160,7 +188,8 @@ impl PersistLane {
         let with_hard = mark != self.handed_hard;
         let from = core::mem::replace(&mut self.handed, last);
         self.handed_hard = mark;
-        self.open.push_back(OpenPersist { mark: last, hard: mark, acknowledged: false });
+        let published = self.publish.take();
+        self.open.push_back(OpenPersist { mark: last, hard: mark, published, acknowledged: false });
         let ack = PersistAck { tag: self.tag, sequence: self.issued };
         (ack, with_hard, self.truncate_from.take(), from)
     }
@@ -175,6 +204,25 @@ impl PersistLane {
         self.durable = self.durable.min(below);
         for open in &mut self.open {
             open.mark = open.mark.min(below);
+        }
+    }
+
+    /// A snapshot at `at` is published with the next write; the log stays.
+    pub(crate) fn on_publish(&mut self, at: LogIndex) {
+        assert!(self.publish.is_none(), "one write publishes one snapshot");
+        self.publish = Some(at);
+    }
+
+    /// The same, and the log is emptied and goes on at `at`. Of what was written so far only what
+    /// was `committed` is content that the snapshot covers.
+    pub(crate) fn on_reset(&mut self, committed: LogIndex, at: LogIndex) {
+        assert!(committed < at, "what is committed is never reset (inv:committed-immutable)");
+        self.on_publish(at);
+        self.handed = at;
+        self.truncate_from = None;
+        self.durable = self.durable.min(committed);
+        for open in &mut self.open {
+            open.mark = open.mark.min(committed);
         }
     }
 
@@ -198,6 +246,7 @@ impl PersistLane {
         while let Some(done) = self.open.front().filter(|open| open.acknowledged) {
             self.durable = self.durable.max(done.mark);
             self.durable_hard = done.hard;
+            self.published = self.published.max(done.published);
             self.open.pop_front();
         }
         AckVerdict::Counted
@@ -245,6 +294,36 @@ mod tests {
         assert_eq!(lane.durable(), LogIndex(6));
         lane.on_truncate(LogIndex(2));
         assert_eq!(lane.durable(), LogIndex(1));
+    }
+
+    #[test]
+    fn a_reset_counts_only_what_was_committed_until_its_write_is_done() {
+        let (mut lane, hard) = lane();
+        let (first, ..) = lane.issue(&hard, LogIndex(6));
+        lane.on_reset(LogIndex(2), LogIndex(9));
+        assert!(lane.dirty(&hard, LogIndex(9)));
+        lane.on_persisted(first);
+        assert_eq!((lane.durable(), lane.published()), (LogIndex(2), None));
+        // More entries came before the write was made: they follow the snapshot in it.
+        let (second, _, cut, from) = lane.issue(&hard, LogIndex(11));
+        assert_eq!((cut, from), (None, LogIndex(9)));
+        lane.on_truncate(LogIndex(11));
+        lane.on_persisted(second);
+        assert_eq!((lane.durable(), lane.published()), (LogIndex(10), Some(LogIndex(9))));
+    }
+
+    #[test]
+    fn an_acknowledged_publication_above_a_hole_promises_nothing() {
+        let (mut lane, hard) = lane();
+        let (first, ..) = lane.issue(&hard, LogIndex(6));
+        lane.on_truncate(LogIndex(4));
+        lane.on_reset(LogIndex(3), LogIndex(9));
+        let (second, _, cut, _) = lane.issue(&hard, LogIndex(9));
+        assert_eq!(cut, None, "the reset makes the cut needless");
+        lane.on_persisted(second);
+        assert_eq!((lane.durable(), lane.published()), (LogIndex(0), None));
+        lane.on_persisted(first);
+        assert_eq!((lane.durable(), lane.published()), (LogIndex(9), Some(LogIndex(9))));
     }
 
     #[test]

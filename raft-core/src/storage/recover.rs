@@ -121,6 +121,20 @@ impl core::error::Error for BootError {}
 /// Highest term and index that leave room to go on.
 pub(crate) const NUMBER_MAX: u64 = u64::MAX >> 2;
 
+/// Whether the disk lost what it had acknowledged: the log ends below a position it was once known
+/// to hold durably, or holds another entry there. What a snapshot covers is not lost.
+pub(crate) fn has_lost(boot: &Boot) -> bool {
+    let mark = boot.hard_state.mark;
+    let snapshot = boot.snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
+    let held = boot.terms.iter().rev().find(|run| run.first <= mark.index).map(|run| run.term);
+    let known = match held {
+        _ if mark.index == snapshot.index => Some(snapshot.term),
+        None => None,
+        term => term,
+    };
+    mark.index > boot.last || known.is_some_and(|term| term != mark.term)
+}
+
 /// Judges a boot and changes nothing.
 pub(crate) fn judge_boot(options: &Options, boot: &Boot) -> Result<(), BootError> {
     options.validate().map_err(BootError::Options)?;
@@ -128,7 +142,8 @@ pub(crate) fn judge_boot(options: &Options, boot: &Boot) -> Result<(), BootError
     if hard.incarnation == Incarnation(0) {
         return Err(BootError::NoIncarnation);
     }
-    if hard.term.0 > NUMBER_MAX || boot.last.0 > NUMBER_MAX || hard.promise_ns > NUMBER_MAX {
+    let numbers = [hard.term.0, boot.last.0, hard.promise_ns, hard.mark.index.0];
+    if numbers.iter().any(|number| *number > NUMBER_MAX) {
         return Err(BootError::NumberRange);
     }
     if hard.vote.is_some() && hard.term == Term::ZERO {

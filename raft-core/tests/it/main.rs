@@ -1,7 +1,9 @@
 //! Tests of the core from outside, through its public interface alone.
 
+mod disk;
 mod rig;
 mod say;
+mod server;
 
 mod contract;
 mod fetch;

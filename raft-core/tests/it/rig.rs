@@ -8,82 +8,25 @@
 //! **Upholds.** Nothing; it is what the tests stand on.
 //! **Not here.** Random runs (the simulator).
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use raft_core::{
-    Accepted, Apply, Boot, BootError, BootId, ClusterId, Configuration, Entries, Entry, Envelope,
-    FetchFailure, GroupId, HaltReason, HardState, Incarnation, Input, Instant, LogIndex,
-    LogPosition, Message, Node, NodeId, Note, Options, Outcome, Output, Persist, PersistAck,
-    ReadEntries, ReadFailure, ReadTicket, Rejected, Role, Term, TermRun, Ticket,
+    Accepted, Boot, BootError, BootId, ClusterId, Configuration, Entries, Envelope, FetchFailure,
+    GroupId, HardState, Incarnation, Input, Instant, LogIndex, Message, Node, NodeId, Options,
+    Output, PersistAck, ReadEntries, ReadTicket, ReceivedSnapshot, Rejected, Role, SendFailure,
+    SendSnapshot, SnapshotTaken, StageId, Term, Ticket,
 };
 
-pub(crate) use crate::say::*;
+pub(crate) use crate::{disk::*, say::*, server::*};
 
 /// One millisecond.
 pub(crate) const MS: u64 = 1_000_000;
 
-/// What is on disk: a prefix of the writes handed out.
+/// A snapshot on its way from one server to another.
 #[derive(Clone, Debug)]
-pub(crate) struct Disk {
-    pub(crate) hard: HardState,
-    pub(crate) log: Vec<(LogPosition, Entry)>,
-}
-
-impl Disk {
-    fn publish(&mut self, write: &Persist) {
-        if let Some(from) = write.truncate_from() {
-            self.log.retain(|(position, _)| position.index < from);
-        }
-        for entry in write.entries.iter() {
-            assert_eq!(entry.position.index.0, self.log.len() as u64 + 1, "a write has no hole");
-            self.log.push((entry.position, entry.entry.clone()));
-        }
-        if let Some(hard) = write.hard_state() {
-            assert!(hard.term >= self.hard.term, "a written term never falls");
-            self.hard = hard.clone();
-        }
-    }
-
-    fn boot(&self, boot: u64, voters: &Configuration) -> Boot {
-        let mut terms: Vec<TermRun> = Vec::new();
-        for (position, _) in &self.log {
-            if terms.last().is_none_or(|run| run.term != position.term) {
-                terms.push(TermRun { first: position.index, term: position.term });
-            }
-        }
-        let stamp = self.log.last().map_or(0, |(_, entry)| entry.stamp);
-        Boot::new(BootId(boot), boot, self.hard.clone(), voters.clone()).with_log(
-            terms,
-            LogIndex(self.log.len() as u64),
-            stamp,
-        )
-    }
-}
-
-/// One server: node, disk, and everything it handed out.
-pub(crate) struct Server {
-    pub(crate) node: Node,
-    pub(crate) disk: Disk,
-    /// Writes handed out and not yet part of the acknowledged prefix.
-    pub(crate) open: VecDeque<(Persist, bool)>,
-    /// Writes wait for `ack`.
-    pub(crate) slow_disk: bool,
-    /// `Applied` waits for `applied`.
-    pub(crate) slow_apply: bool,
-    /// `ReadEntries` waits for `answer_read`.
-    pub(crate) slow_reads: bool,
-    pub(crate) up: bool,
-    boots: u64,
-    pub(crate) writes: Vec<Persist>,
-    pub(crate) applies: Vec<Apply>,
-    pub(crate) ready: Vec<(ReadTicket, LogIndex, Term)>,
-    pub(crate) failed_reads: Vec<(ReadTicket, ReadFailure)>,
-    pub(crate) ends: Vec<(Ticket, u64, Outcome)>,
-    pub(crate) fetches: Vec<ReadEntries>,
-    pub(crate) roles: Vec<(Role, u64)>,
-    pub(crate) notes: Vec<Note>,
-    pub(crate) halted: Option<HaltReason>,
+pub(crate) struct Parcel {
+    pub(crate) from: u64,
+    pub(crate) send: SendSnapshot,
+    pub(crate) image: Image,
 }
 
 /// Servers 1 to n, a clock they share, and the messages under way.
@@ -93,6 +36,10 @@ pub(crate) struct Rig {
     pub(crate) now: Instant,
     pub(crate) options: Options,
     pub(crate) voters: Configuration,
+    /// Snapshots on their way; they travel with `deliver_all` unless `slow_parcels`.
+    pub(crate) parcels: Vec<Parcel>,
+    pub(crate) slow_parcels: bool,
+    stages: u64,
 }
 
 /// The thesis's plain Raft: no Pre-Vote, no check-quorum, commit told at once.
@@ -135,31 +82,27 @@ impl Rig {
         let voters = Configuration::new((1..=n).map(NodeId)).unwrap();
         let now = Instant(1_000 * MS);
         let server = |id| {
-            let disk = Disk { hard: hard_state(id), log: Vec::new() };
+            let disk = Disk::empty(hard_state(id));
             let boot = disk.boot(id * 1_000, &voters);
             let node = Node::boot(options.clone(), boot, now).unwrap();
-            Server {
-                node,
-                disk,
-                open: VecDeque::new(),
-                slow_disk: false,
-                slow_apply: false,
-                slow_reads: false,
-                up: true,
-                boots: id * 1_000,
-                writes: Vec::new(),
-                applies: Vec::new(),
-                ready: Vec::new(),
-                failed_reads: Vec::new(),
-                ends: Vec::new(),
-                fetches: Vec::new(),
-                roles: Vec::new(),
-                notes: Vec::new(),
-                halted: None,
-            }
+            Server::new(node, disk, id * 1_000)
         };
         let servers = (1..=n).map(server).collect();
-        Self { servers, net: Vec::new(), now, options, voters }
+        let net = Vec::new();
+        let (parcels, slow_parcels, stages) = (Vec::new(), false, 0);
+        Self { servers, net, now, options, voters, parcels, slow_parcels, stages }
+    }
+
+    /// Adds a server with an empty disk that knows no group. Returns its number.
+    pub(crate) fn add_blank(&mut self) -> u64 {
+        let id = self.servers.len() as u64 + 1;
+        let disk = Disk::empty(hard_state(id));
+        let boot = Boot::blank(BootId(id * 1_000), id * 1_000, disk.hard.clone());
+        let node = Node::boot(self.options.clone(), boot, self.now).unwrap();
+        let mut server = Server::new(node, disk, id * 1_000);
+        server.blank = true;
+        self.servers.push(server);
+        id
     }
 
     /// Server `id`.
@@ -183,6 +126,9 @@ impl Rig {
 
     /// One input without polling.
     pub(crate) fn step_only(&mut self, id: u64, input: Input) -> Result<Accepted, Rejected> {
+        if let Input::Applied(upto) = &input {
+            self.catch_up(id, *upto);
+        }
         let now = self.now;
         let node = &mut self.at(id).node;
         let before = node.clone();
@@ -221,11 +167,39 @@ impl Rig {
                 self.net.push(*envelope);
             }
             Output::Apply(apply) => {
-                let last = apply.entries.last().unwrap().index;
-                server.applies.push(apply);
-                if !server.slow_apply {
-                    self.inform(id, Input::Applied(last));
+                server.applies.push(apply.clone());
+                self.lane_a(id, Output::Apply(apply));
+            }
+            Output::TakeSnapshot { id: take, meta } => {
+                server.asked_takes.push((take, (*meta).clone()));
+                self.lane_a(id, Output::TakeSnapshot { id: take, meta });
+                if !self.at(id).slow_takes {
+                    self.finish_takes(id);
                 }
+            }
+            Output::InstallSnapshot(meta) => {
+                server.installs.push((*meta).clone());
+                self.lane_a(id, Output::InstallSnapshot(meta));
+            }
+            Output::SendSnapshot(send) => {
+                server.sends.push((*send).clone());
+                let known = server.disk.snapshot.clone().filter(|image| image.meta == send.meta);
+                let known = known.expect("what is sent is on disk");
+                self.parcels.push(Parcel { from: id, send: *send, image: known });
+            }
+            Output::DiscardSnapshot(stage) => {
+                assert!(server.disk.stages.remove(&stage.0).is_some(), "discarded once: {stage}");
+                server.discards.push(stage);
+            }
+            Output::CompactTo(upto) => {
+                assert!(upto.0 <= server.machine.applied, "T-5-01: only what was applied goes");
+                server.disk.compact_to(upto);
+                server.compactions.push(upto.0);
+            }
+            Output::ConfigChanged(changed) => server.configs.push(*changed),
+            Output::OperationEnded { ticket, result } => server.operations.push((ticket, result)),
+            Output::Admitted { deferred, ticket, index } => {
+                server.admitted.push((deferred, ticket, index));
             }
             Output::ReadEntries(ask) => {
                 server.fetches.push(ask);
@@ -233,7 +207,10 @@ impl Rig {
                     self.answer_read(id, ask);
                 }
             }
-            Output::ReadReady { ticket, index, term } => server.ready.push((ticket, index, term)),
+            Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+                server.ready.push((ticket, index, term));
+                server.freshness.push((level, staleness_ns));
+            }
             Output::ReadFailed { ticket, reason } => server.failed_reads.push((ticket, reason)),
             Output::Outcome { first, count, outcome } => server.ends.push((first, count, outcome)),
             Output::RoleChanged { role, term } => server.roles.push((role, term.0)),
@@ -251,6 +228,81 @@ impl Rig {
         assert!(known.is_ok() || node.halted().is_some(), "{known:?}");
     }
 
+    // ---- machine and snapshots -------------------------------------------------------------
+
+    /// One more piece of lane A; done at once unless the machine is slow.
+    fn lane_a(&mut self, id: u64, output: Output) {
+        self.at(id).lane.push_back(output);
+        while !self.at(id).slow_apply && !self.at(id).lane.is_empty() {
+            if let Some(input) = self.execute_next(id) {
+                self.inform(id, input);
+            }
+        }
+    }
+
+    /// The slow machine carries out the next piece of its lane; the node is not told. Returns what
+    /// it is to be told.
+    pub(crate) fn execute_next(&mut self, id: u64) -> Option<Input> {
+        let output = self.at(id).lane.pop_front().expect("the lane holds something");
+        self.at(id).execute(output)
+    }
+
+    /// The slow machine does everything that must be done before `upto` is told as applied.
+    fn catch_up(&mut self, id: u64, upto: LogIndex) {
+        while self.at(id).machine.applied < upto.0 && !self.at(id).lane.is_empty() {
+            self.execute_next(id);
+        }
+    }
+
+    /// Captured snapshots become durable and are told.
+    pub(crate) fn finish_takes(&mut self, id: u64) {
+        while let Some((take, image)) = self.at(id).takes.pop_front() {
+            let taken = SnapshotTaken {
+                id: take,
+                digest: image.meta.digest,
+                size_bytes: image.meta.size_bytes,
+            };
+            self.at(id).disk.keep(image);
+            self.inform(id, Input::SnapshotTaken(taken));
+        }
+    }
+
+    /// Stages `image` at `to` and tells the node that it came from `from` in `term`.
+    pub(crate) fn stage(
+        &mut self,
+        to: u64,
+        image: Image,
+        from: u64,
+        term: u64,
+    ) -> Result<Accepted, Rejected> {
+        self.stages += 1;
+        let stage = StageId(self.stages);
+        let meta = image.meta.clone();
+        self.at(to).disk.stages.insert(stage.0, image);
+        let received = ReceivedSnapshot { stage, meta, from: NodeId(from), term: Term(term) };
+        let result = self.step(to, Input::SnapshotReceived(Box::new(received)));
+        if result.is_err() {
+            self.at(to).disk.stages.remove(&stage.0);
+        }
+        result
+    }
+
+    /// Delivers what is under way as snapshots, and tells the senders.
+    pub(crate) fn deliver_parcels(&mut self) {
+        for parcel in std::mem::take(&mut self.parcels) {
+            let (to, id, from) = (parcel.send.to.0, parcel.send.id, parcel.from);
+            if self.at(to).up {
+                let _refused = self.stage(to, parcel.image, from, parcel.send.term.0);
+                if self.at(from).up {
+                    let _stale = self.step(from, Input::SnapshotSent(id));
+                }
+            } else if self.at(from).up {
+                let failure = SendFailure::Failed;
+                let _stale = self.step(from, Input::SnapshotSendFailed { id, failure });
+            }
+        }
+    }
+
     /// Answers a request for entries from the disk.
     pub(crate) fn answer_read(&mut self, id: u64, ask: ReadEntries) {
         let entries = self.entries_on_disk(id, ask);
@@ -260,9 +312,9 @@ impl Rig {
     /// What the disk holds of what is asked for.
     pub(crate) fn entries_on_disk(&mut self, id: u64, ask: ReadEntries) -> Entries {
         let log = &self.at(id).disk.log;
-        let range = ask.first.0 as usize - 1..ask.last.0 as usize;
+        let wanted = log.iter().filter(|(p, _)| p.index >= ask.first && p.index <= ask.last);
         let mut bytes = 0;
-        let taken = log[range].iter().take_while(|(_, entry)| {
+        let taken = wanted.take_while(|(_, entry)| {
             bytes += entry.len_bytes();
             bytes == entry.len_bytes() || bytes <= ask.bytes_max
         });
@@ -310,6 +362,9 @@ impl Rig {
         }
         server.up = false;
         server.open.clear();
+        server.lane.clear();
+        server.takes.clear();
+        server.disk.stages.clear();
     }
 
     /// Boots from disk with a new boot id.
@@ -323,7 +378,12 @@ impl Rig {
         let server = self.at(id);
         server.boots += 1;
         server.open.clear();
+        server.lane.clear();
+        server.takes.clear();
+        server.disk.stages.clear();
+        let voters = if server.blank { Configuration::default() } else { voters };
         server.node = Node::boot(options, server.disk.boot(server.boots, &voters), now)?;
+        server.machine = server.disk.snapshot.as_ref().map_or_else(Machine::default, |i| i.machine);
         server.up = true;
         server.halted = None;
         Ok(())
@@ -412,10 +472,13 @@ impl Rig {
     /// Delivers until nothing is under way.
     pub(crate) fn deliver_all(&mut self) {
         for _ in 0..10_000 {
-            if self.net.is_empty() {
+            if self.net.is_empty() && (self.parcels.is_empty() || self.slow_parcels) {
                 return;
             }
             self.deliver(|_| true);
+            if !self.slow_parcels {
+                self.deliver_parcels();
+            }
         }
         panic!("the network never falls silent");
     }
@@ -494,10 +557,14 @@ impl Rig {
 
     // ---- looks -----------------------------------------------------------------------------
 
-    /// The terms of a node's log, from index 1.
+    /// The terms of a node's log, from index 1 or from where it was compacted.
     pub(crate) fn log(&self, id: u64) -> Vec<u64> {
         let node = self.node(id);
-        (1..=node.last().index.0).map(|i| node.term_at(LogIndex(i)).unwrap().0).collect()
+        let known = |i| node.term_at(LogIndex(i)).map(|term| term.0);
+        let terms: Vec<u64> = (1..=node.last().index.0).filter_map(known).collect();
+        let holes = (1..=node.last().index.0).skip_while(|i| known(*i).is_none());
+        assert_eq!(holes.count(), terms.len(), "a log has no holes");
+        terms
     }
 
     /// (role, term, vote).
@@ -527,24 +594,4 @@ impl Rig {
         let peer = self.node(id).peers().find(|p| p.peer.0 == peer).unwrap();
         (peer.matched.0, peer.next.0)
     }
-}
-
-/// What never falls at one boot.
-fn monotone(before: &Node, after: &Node) {
-    assert!(after.term() >= before.term(), "T-3.3-02: the term fell");
-    assert!(after.commit() >= before.commit(), "T-3.5-18: the commit index fell");
-    assert!(after.applied() >= before.applied(), "applied fell");
-    if after.term() == before.term() && before.vote().is_some() {
-        assert_eq!(after.vote(), before.vote(), "T-3.3-03: a vote changed within its term");
-    }
-}
-
-/// A refused step changed nothing but a counter.
-fn unchanged(before: &Node, after: &Node) {
-    let (mut old, mut new) = (before.status(), after.status());
-    old.rejections.clear();
-    new.rejections.clear();
-    old.clock_regressions = new.clock_regressions;
-    assert_eq!(old, new, "a refused step changed something");
-    assert_eq!(before.deadline(), after.deadline(), "a refused step moved a deadline");
 }

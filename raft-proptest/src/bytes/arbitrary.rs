@@ -17,7 +17,11 @@ use raft_core::{
 };
 
 use super::source::Source;
-use crate::strategy::ids::{CLUSTER, GROUP};
+
+/// The cluster that harnesses speak of.
+pub const CLUSTER: ClusterId = ClusterId(7);
+/// Its group.
+pub const GROUP: GroupId = GroupId(3);
 
 /// What a message is built around.
 #[derive(Clone, Copy, Debug, Default)]

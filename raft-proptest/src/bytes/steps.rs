@@ -21,12 +21,11 @@ use raft_core::{
 };
 
 use super::{
-    arbitrary::{self, Around},
+    arbitrary::{self, Around, CLUSTER, GROUP},
     boot::{check, options},
     source::Source,
     store::Store,
 };
-use crate::strategy::ids::{CLUSTER, GROUP};
 
 /// Messages on their way; the oldest is lost if there are more.
 const NET_MAX: usize = 48;
