@@ -1,6 +1,6 @@
 //! What decoding allocates, in a binary of its own: the counter stands in for the allocator.
 //!
-//! docs/WIRE.md, bounds: at most 48 times the frame and 1 KiB; one allocation for the payloads of
+//! docs/WIRE.md, bounds: at most 32 times the frame and 1 KiB; one allocation for the payloads of
 //! a message, none for what is refused.
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use raft_core::{
     LogPosition, Message, NodeId, RecoveryEpoch, Term, wire,
 };
 
-const TIMES: u64 = 48;
+const TIMES: u64 = 32;
 const BESIDE: u64 = 1 << 10;
 
 fn frame(terms: impl Fn(u64) -> u64, count: u64, payload: usize) -> Bytes {

@@ -8,7 +8,10 @@
 
 use std::{ops::ControlFlow, process::ExitCode};
 
-use raft_proptest::bytes::campaign::{Figures, Mode, run};
+use raft_proptest::bytes::{
+    campaign::{Figures, Mode, run},
+    steps::tell_steps,
+};
 use raft_sim::{
     cli::progress::{Progress, Stopwatch, per_second, seconds},
     fuzz::pool,
@@ -61,6 +64,12 @@ fn measure(work: &mut dyn FnMut()) -> u64 {
 fn campaign(wanted: &Wanted) -> Figures {
     let Wanted { mode, inputs, seed, .. } = *wanted;
     if let Some(number) = wanted.only {
+        if mode == Mode::Steps {
+            // The whole story first; what breaks breaks here, and once more below to be counted.
+            let input = mode.input(seed, number);
+            let _broken =
+                std::panic::catch_unwind(|| tell_steps(&input, |line| eprintln!("{line}")));
+        }
         return run(mode, seed, number, number.saturating_add(1), measure);
     }
     // Programs differ in length by far more than their number says.

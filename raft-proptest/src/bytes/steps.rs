@@ -93,6 +93,7 @@ struct World {
     /// Snapshots that were sent, for `SnapshotReceived`.
     staged: Vec<SendSnapshot>,
     tally: Tally,
+    tell: Option<fn(&str)>,
 }
 
 /// Runs the program that `bytes` spell.
@@ -100,8 +101,21 @@ struct World {
 /// # Panics
 /// If a node breaks one of its own invariants, or leaves a disk it cannot boot from.
 pub fn fuzz_steps(bytes: &[u8]) -> Tally {
+    play_steps(bytes, None)
+}
+
+/// The same; every input is told before it is given.
+///
+/// # Panics
+/// As [`fuzz_steps`].
+pub fn tell_steps(bytes: &[u8], tell: fn(&str)) -> Tally {
+    play_steps(bytes, Some(tell))
+}
+
+fn play_steps(bytes: &[u8], tell: Option<fn(&str)>) -> Tally {
     let mut source = Source::new(bytes);
     let mut world = World::new(&mut source);
+    world.tell = tell;
     while !source.is_empty() && world.tally.steps < STEPS_MAX {
         world.play(&mut source);
     }
@@ -121,7 +135,13 @@ impl World {
             Server::new(&options, Store::new(hard, founding), id)
         });
         let servers = servers.collect();
-        Self { servers, net: VecDeque::new(), staged: Vec::new(), tally: Tally::default() }
+        Self {
+            servers,
+            net: VecDeque::new(),
+            staged: Vec::new(),
+            tally: Tally::default(),
+            tell: None,
+        }
     }
 
     /// One choice of what happens next, to one node.
@@ -254,6 +274,9 @@ impl World {
         self.tally.steps += 1;
         self.tally.by_role[server.node.role() as usize] += 1;
         let (now, commit) = (server.now, server.node.commit());
+        if let Some(tell) = self.tell {
+            tell(&format!("{}\n  {input:?}", server.node.status()));
+        }
         match server.node.step(now, input) {
             Ok(_) => {}
             Err(_) => self.tally.refused += 1,
@@ -328,6 +351,9 @@ impl World {
         }
         server.boots += 1;
         self.tally.restarts += 1;
+        if let Some(tell) = self.tell {
+            tell(&format!("restart of {} from {:?}", server.node.id(), server.store));
+        }
         let boot = server.store.boot(server.boots, server.boots);
         match Node::boot(server.options.clone(), boot, server.now) {
             Ok(node) => server.node = node,
