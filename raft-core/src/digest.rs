@@ -120,6 +120,7 @@ impl Node {
             }
             d.moment(now, expires);
         });
+        self.changes.fold(now, |word| d.word(word));
         d.fetch(now, &self.apply_fetch);
         d.flag(self.apply_fetched.is_some());
         d.word(self.applying_bytes);
@@ -195,6 +196,19 @@ impl Node {
                 d.word(reply.round.number);
             }
             d.flag(peer.owed.stale_append);
+            d.flag(peer.owed.not_member);
+            d.word(u64::from(peer.seat.bits()));
+            d.word(peer.diet as u64);
+            d.word(peer.counts_from.0);
+            if let Some(left) = peer.departing {
+                d.word(left.index.0);
+                d.word(if left.decided_round == u64::MAX {
+                    u64::MAX
+                } else {
+                    round.saturating_sub(left.decided_round)
+                });
+                d.moment(now, Some(left.until));
+            }
             d.flag(peer.owed.need_snapshot.is_some());
             if !leads {
                 continue;

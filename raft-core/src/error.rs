@@ -366,6 +366,11 @@ pub enum HaltReason {
         /// Where.
         index: LogIndex,
     },
+    /// A member that is to hold data found a witness's stub in its log that boot was not told of.
+    StubWithoutData {
+        /// Where.
+        index: LogIndex,
+    },
     /// The log holds more terms than `Options::term_runs_max` allows.
     TooManyTerms,
     /// Term or index reached the end of the number range.
@@ -393,6 +398,9 @@ impl fmt::Display for HaltReason {
             }
             Self::UnreadableEntry { index } => {
                 write!(f, "entry {index} is a mark of the core's that cannot be read")
+            }
+            Self::StubWithoutData { index } => {
+                write!(f, "entry {index} is a stub without data, and `Boot::stubs` is below it")
             }
             Self::TooManyTerms => f.write_str("the log holds too many terms"),
             Self::NumberRange => f.write_str("term or index reached the end of its range"),
@@ -451,4 +459,7 @@ pub enum OperationFailure {
     TimedOut,
     /// The transfer was cancelled, or replaced by another. This node still leads.
     Cancelled,
+    /// A later change took back what this one had begun: the learner that was to be promoted is no
+    /// member any more, or there is no room for its vote.
+    Overruled,
 }

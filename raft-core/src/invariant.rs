@@ -59,7 +59,7 @@ impl Node {
         }
         self.check_snapshots()?;
         if self.role() == Role::Leader {
-            for peer in &self.peers {
+            for peer in self.peers.iter().filter(|peer| peer.is_fed()) {
                 let progress = &peer.progress;
                 if progress.next <= progress.matched {
                     return Err("next stays above match");

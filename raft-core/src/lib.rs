@@ -121,9 +121,10 @@ pub mod wire;
 
 pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
 pub use config::{
-    Configuration, ConfigurationError, ConfigurationParts,
-    change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
+    ConfigLevel, Configuration, ConfigurationError, ConfigurationParts,
+    change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
+    guard::Readiness,
 };
 pub use election::request::CampaignError;
 pub use error::{
@@ -151,6 +152,9 @@ pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
     SnapshotId,
+    catalogue::{Archive, Catalogue, CatalogueError, Kept},
+    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, Inspection, choose_snapshot, inspect},
+    chunk,
     meta::SnapshotMeta,
     receive::ReceivedSnapshot,
     send::SendFailure,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::{
     admission::{Capacity, Deferred},
-    config::{Configuration, change::Changes, members::Marks, quorum::Seat},
+    config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     log::{Entries, Log},
@@ -39,7 +39,7 @@ use crate::{
     },
     ticket::{EndedRange, Tickets},
     transfer::send::Handover,
-    types::{BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, Term, Ticket},
+    types::{BootId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -141,12 +141,15 @@ impl Node {
             terms,
             applied,
             last_stamp,
+            stubs,
         } = boot;
         let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
         let (base, base_index) = match &snapshot {
             Some(meta) => (meta.configuration.clone(), meta.configuration_index),
             None => (configuration, LogIndex::ZERO),
         };
+        let bare = snapshot.as_ref().filter(|meta| meta.lacks_data());
+        let lacking = stubs.max(bare.map_or(LogIndex::ZERO, |meta| meta.index()));
         let start = snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
         let mut node = Self {
             peers: Vec::new(),
@@ -156,7 +159,7 @@ impl Node {
             snapshots: Snapshots::recovered(snapshot, settings),
             deferred: Deferred::default(),
             operations: Operations::default(),
-            changes: Changes::default(),
+            changes: Changes::recovered(lacking),
             capacity: Capacity::All,
             quarantined,
             lane: PersistLane::recovered(&hard, boot_id, last),
@@ -208,8 +211,7 @@ impl Node {
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
         }
-        node.settings_recovered();
-        node.marks.announced_as_recovered();
+        node.marks_recovered();
         node.restart_election_timer();
         // Campaigning is a vote for oneself: the promise binds that one too.
         node.election_at = node.election_at.max(node.bound_until().unwrap_or(now));
@@ -339,14 +341,21 @@ impl Node {
         let Envelope { from, from_incarnation, term, message, .. } = envelope;
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
-        if let Some(peer) = self.peer_mut(from) {
+        if let Some(peer) = self.peer_mut(from)
+            && peer.incarnation == Incarnation(0)
+        {
             peer.incarnation = from_incarnation;
         }
         Ok(())
     }
 
     fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
+        let asks = matches!(message, Message::PreVote(_) | Message::RequestVote(_));
+        if asks && self.lifecycle() == Lifecycle::Quarantined {
+            return Err(Rejected::Quarantined);
+        }
         if let Message::PreVote(ask) = message {
+            self.owe_not_member(from);
             self.on_pre_vote(from, ask);
             return Ok(());
         }
@@ -356,7 +365,13 @@ impl Node {
             match message {
                 Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
                     self.note(Note::LeaderAlive { candidate: from });
-                    return Err(Rejected::LeaderAlive);
+                    // Who is no member learns that instead (B-021).
+                    self.owe_not_member(from);
+                    return if self.is_outsider(from) {
+                        Ok(())
+                    } else {
+                        Err(Rejected::LeaderAlive)
+                    };
                 }
                 // A voter that would follow us into the next term may already be in it.
                 Message::PreVoteReply(reply) if reply.granted => {
@@ -364,6 +379,9 @@ impl Node {
                 }
                 _ => self.become_follower(term, None),
             }
+        }
+        if asks {
+            self.owe_not_member(from);
         }
         let stale = term < self.hard.term;
         let result = match message {
@@ -387,7 +405,6 @@ impl Node {
             | Message::TransferRefused(_)
             | Message::ReadIndex(_)
             | Message::ReadIndexReply(_)
-            | Message::NotMember(_)
                 if stale =>
             {
                 Err(Rejected::Stale)
@@ -397,6 +414,7 @@ impl Node {
             Message::ReadIndex(ask) => self.on_read_index(from, ask),
             Message::ReadIndexReply(reply) => self.on_read_index_reply(from, reply),
             Message::InstallMeta(install) => self.on_install_meta(from, install),
+            // What is committed stays so in every later term.
             Message::NotMember(told) => self.on_not_member(from, told),
             Message::PreVote(_) => Ok(()),
         };
@@ -420,6 +438,14 @@ impl Node {
             return Err(Rejected::NotForUs);
         }
         let known = match self.peer(envelope.from) {
+            // Who has left may still answer, but its term is nobody's concern here.
+            Some(peer)
+                if !peer.seat.is_member()
+                    && !envelope.message.may_come_from_strangers()
+                    && (peer.departing.is_none() || envelope.term != hard.term) =>
+            {
+                return Err(Rejected::UnknownSender);
+            }
             Some(peer) => peer.incarnation,
             None if envelope.from != hard.node && envelope.message.may_come_from_strangers() => {
                 Incarnation(0)
@@ -455,6 +481,7 @@ impl Node {
                 }
                 self.settle_candidacy();
                 self.advance_commit();
+                self.witness_follows();
             }
         }
         Ok(())

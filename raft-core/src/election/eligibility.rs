@@ -22,7 +22,7 @@ const PRIORITY_MAX: u8 = 10;
 impl Node {
     /// Whether an election timeout leads to a campaign here.
     pub(crate) fn may_campaign(&self) -> bool {
-        self.own_seat.may_lead()
+        self.may_stand()
             && self.options.can_lead
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running

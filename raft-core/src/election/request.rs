@@ -101,7 +101,7 @@ impl Node {
         if self.role() != Role::Follower {
             return Err(CampaignError::WrongRole { role: self.role() });
         }
-        if !self.own_seat.may_lead() {
+        if !self.may_stand() {
             return Err(CampaignError::NotVoter);
         }
         if !self.may_campaign() {

@@ -10,29 +10,20 @@ pub(crate) mod disable;
 pub(crate) mod recovery;
 pub(crate) mod skip;
 
-use crate::{
-    Node,
-    types::{Lifecycle, Membership},
-};
+use crate::{Node, types::Lifecycle};
 
 impl Node {
     /// Whether this node takes part.
     #[must_use]
-    pub const fn lifecycle(&self) -> Lifecycle {
+    pub fn lifecycle(&self) -> Lifecycle {
         if self.halted.is_some() {
             Lifecycle::Halted
         } else if self.hard.disabled.is_some() {
             Lifecycle::Disabled
-        } else if self.quarantined {
+        } else if self.quarantined || self.changes.other_life || self.wants_data() {
             Lifecycle::Quarantined
         } else {
             Lifecycle::Running
         }
-    }
-
-    /// What this node is to its group, by the configuration in force here.
-    #[must_use]
-    pub fn membership(&self) -> Membership {
-        self.configuration.membership(self.hard.node)
     }
 }

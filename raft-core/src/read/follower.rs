@@ -134,7 +134,8 @@ impl FollowerReads {
 impl ReadQueue {
     /// The read waits for the leader's word.
     pub(super) fn ask(&mut self, ticket: ReadTicket, min_index: LogIndex, deadline: Instant) {
-        self.follower.asking.push_back(Asking { ticket, min_index, context: 0, deadline });
+        let follower = self.follower.get_or_insert_default();
+        follower.asking.push_back(Asking { ticket, min_index, context: 0, deadline });
         self.watch(Some(deadline));
     }
 }
@@ -157,7 +158,7 @@ impl Node {
         }
         let (context, index) = (ask.context, self.commit.max(leader.opening));
         let transferring = leader.transfer.is_some();
-        let reads = &mut self.reads.follower;
+        let reads = self.reads.follower.get_or_insert_default();
         if transferring {
             reads.owe(from, context, None);
             return Ok(());
@@ -179,15 +180,17 @@ impl Node {
         reply: ReadIndexReply,
     ) -> Result<(), Rejected> {
         let reads = &mut self.reads;
-        let number = reads.follower.contexts;
+        let Some(mut follower) = reads.follower.take() else { return Err(Rejected::Stale) };
+        let number = follower.contexts;
         let open = RoundId { boot: self.boot_id, number };
-        let ours = reads.follower.unanswered && reply.context == open;
+        let ours = follower.unanswered && reply.context == open;
         if self.leader != Some(from) || !ours {
+            reads.follower = Some(follower);
             return Err(Rejected::Stale);
         }
-        reads.follower.unanswered = false;
-        while reads.follower.asking.front().is_some_and(|read| read.context == number) {
-            let Some(read) = reads.follower.asking.pop_front() else { break };
+        follower.unanswered = false;
+        while follower.asking.front().is_some_and(|read| read.context == number) {
+            let Some(read) = follower.asking.pop_front() else { break };
             let Some(index) = reply.index else {
                 reads.failed.push((read.ticket, ReadFailure::NotConfirmed));
                 continue;
@@ -201,16 +204,20 @@ impl Node {
                 led: false,
             });
         }
+        reads.follower = Some(follower);
         Ok(())
     }
 
     /// Sends questions and answers; the caller has checked that our term is durable.
     pub(crate) fn send_read_index(&mut self) {
+        if self.reads.follower.is_none() {
+            return;
+        }
         self.answer_asked();
         let boot = self.boot_id;
         let Some(leader) = self.leader.filter(|_| self.role() == Role::Follower) else { return };
         let again_at = self.now.plus(self.options.heartbeat_ns);
-        let reads = &mut self.reads.follower;
+        let Some(reads) = &mut self.reads.follower else { return };
         if !reads.unanswered && !reads.asking.is_empty() {
             reads.contexts = reads.contexts.saturating_add(1);
             for read in &mut reads.asking {
@@ -231,7 +238,7 @@ impl Node {
 
     /// Answers the questions whose round was answered, and those that cannot be confirmed.
     fn answer_asked(&mut self) {
-        let reads = &mut self.reads.follower;
+        let Some(reads) = &mut self.reads.follower else { return };
         if reads.asked.is_empty() && reads.replies.is_empty() {
             return;
         }
@@ -246,7 +253,7 @@ impl Node {
                 }
             }
         }
-        let replies = core::mem::take(&mut self.reads.follower.replies);
+        let replies = core::mem::take(&mut reads.replies);
         self.with_peers(|node, peer| {
             for (_, reply) in replies.iter().filter(|(to, _)| *to == peer.id) {
                 node.send(peer, Message::ReadIndexReply(*reply));
@@ -257,8 +264,8 @@ impl Node {
     /// Our leader is not ours any more: it will not answer.
     pub(crate) fn leave_leader(&mut self) {
         let reads = &mut self.reads;
-        if reads.follower.len() > 0 {
-            reads.follower.fail(ReadFailure::LeadershipLost, &mut reads.failed);
+        if let Some(follower) = &mut reads.follower {
+            follower.fail(ReadFailure::LeadershipLost, &mut reads.failed);
         }
     }
 }

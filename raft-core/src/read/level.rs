@@ -212,7 +212,7 @@ impl Node {
         match self.membership() {
             Membership::Blank | Membership::Witness => Err(Rejected::NoData),
             // A leader outside its own configuration leads until that is committed.
-            Membership::Removed if self.role() != Role::Leader => Err(Rejected::NotInGroup),
+            _ if !self.belongs() && self.role() != Role::Leader => Err(Rejected::NotInGroup),
             Membership::Removed | Membership::Learner | Membership::Voter => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ pub(crate) mod level;
 
 pub use level::{ReadLevel, ReadRequest};
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use crate::{
     Node,
@@ -61,7 +61,8 @@ pub(crate) struct ReadQueue {
     /// To be handed out at the next settle.
     ready: Vec<(ReadTicket, LogIndex, ReadLevel)>,
     failed: Vec<(ReadTicket, ReadFailure)>,
-    follower: FollowerReads,
+    /// Once a follower here or a follower of ours has asked; rare, so it costs a word until then.
+    follower: Option<Box<FollowerReads>>,
     /// No open read's deadline is before this.
     deadline: Option<Instant>,
     minted: u64,
@@ -74,7 +75,7 @@ impl ReadQueue {
             self.waiting.len(),
             self.ready.len(),
             self.failed.len(),
-            self.follower.len(),
+            self.follower.as_ref().map_or(0, |follower| follower.len()),
         ];
         parts.iter().fold(0, |sum, part| sum.saturating_add(*part as u64))
     }
@@ -94,7 +95,9 @@ impl ReadQueue {
         self.fail_led(reason, |_| true);
         self.failed.extend(self.waiting.drain(..).map(|read| (read.ticket, reason)));
         self.failed.extend(self.ready.drain(..).map(|(ticket, ..)| (ticket, reason)));
-        self.follower.fail(reason, &mut self.failed);
+        if let Some(follower) = &mut self.follower {
+            follower.fail(reason, &mut self.failed);
+        }
     }
 
     /// Ends the reads that a leader was to confirm, and of those that it has confirmed and that
@@ -113,7 +116,8 @@ impl ReadQueue {
 
     /// Whether some read waits for a round to begin.
     pub(crate) fn wants_round(&self) -> bool {
-        self.open.back().is_some_and(|read| read.round == 0) || self.follower.wants_round()
+        self.open.back().is_some_and(|read| read.round == 0)
+            || self.follower.as_ref().is_some_and(|follower| follower.wants_round())
     }
 
     /// What each open read waits for: an index and, if it is not confirmed, a round.
@@ -124,14 +128,18 @@ impl ReadQueue {
         for waiting in &self.waiting {
             read(waiting.index, u64::MAX);
         }
-        self.follower.fold(read);
+        if let Some(follower) = &self.follower {
+            follower.fold(read);
+        }
     }
 
     fn assign(&mut self, round: u64) {
         for read in self.open.iter_mut().rev().take_while(|read| read.round == 0) {
             read.round = round;
         }
-        self.follower.assign(round);
+        if let Some(follower) = &mut self.follower {
+            follower.assign(round);
+        }
     }
 
     /// The read is as fresh as its level asks; it waits for the machine to reach its index.
@@ -159,7 +167,9 @@ impl ReadQueue {
         };
         self.open.retain(|read| keep(read.ticket, read.deadline));
         self.waiting.retain(|read| keep(read.ticket, read.deadline));
-        self.follower.retain(keep);
+        if let Some(follower) = &mut self.follower {
+            follower.retain(keep);
+        }
         self.deadline = next;
     }
 }
@@ -178,13 +188,17 @@ impl Node {
     /// Leadership is over: what this node was to confirm, or has confirmed and not released, fails.
     pub(crate) fn fail_led_reads(&mut self, reason: ReadFailure) {
         self.reads.fail_led(reason, |_| true);
-        self.reads.follower.forget_asked();
+        if let Some(follower) = &mut self.reads.follower {
+            follower.forget_asked();
+        }
     }
 
     /// Leadership is being handed over. Reads through the log are on their way like writes.
     pub(crate) fn fail_confirmed_reads(&mut self, reason: ReadFailure) {
         self.reads.fail_led(reason, |level| level != ReadLevel::ThroughLog);
-        self.reads.follower.refuse_asked();
+        if let Some(follower) = &mut self.reads.follower {
+            follower.refuse_asked();
+        }
     }
 
     /// Reports reads that ended without an answer.
@@ -244,11 +258,14 @@ impl Node {
     }
 
     pub(crate) fn reads_deadline(&self) -> Option<Instant> {
-        self.reads.deadline.into_iter().chain(self.reads.follower.again_at()).min()
+        let again_at = self.reads.follower.as_ref().and_then(|follower| follower.again_at());
+        self.reads.deadline.into_iter().chain(again_at).min()
     }
 
     pub(crate) fn on_reads_tick(&mut self) {
         self.reads.expire(self.now);
-        self.reads.follower.on_tick(self.now, self.options.heartbeat_ns);
+        if let Some(follower) = &mut self.reads.follower {
+            follower.on_tick(self.now, self.options.heartbeat_ns);
+        }
     }
 }

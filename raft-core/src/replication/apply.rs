@@ -35,6 +35,7 @@ impl Node {
                 self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
                 self.applying.pop_front();
             }
+            self.marks_applied();
             self.changed(Changed::APPLIED);
         }
         Ok(())
@@ -53,6 +54,9 @@ impl Node {
             return;
         }
         let ready = self.commit.min(self.lane.durable());
+        if self.lacks_data() {
+            return;
+        }
         while self.handed < ready {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);

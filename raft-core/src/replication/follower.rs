@@ -200,6 +200,10 @@ impl Node {
                 return fresh.first().prev();
             }
             let whole = fresh.last();
+            let fits = self.marks_fit(&fresh);
+            let Some(fresh) = fresh.prefix(fresh.first().plus(fits).prev()) else {
+                return fresh.first().prev();
+            };
             let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
             verified = accepted.last();
             let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
@@ -276,6 +280,8 @@ impl Node {
     /// Sends the answer if it says anything new and what it says is durable.
     pub(crate) fn send_append_reply(&mut self) {
         if self.role() != Role::Follower
+            || self.quarantined
+            || self.changes.other_life
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
         {
@@ -291,6 +297,7 @@ impl Node {
             return;
         }
         let result = match self.answer.refused.take() {
+            _ if self.wants_data() => AppendResult::NeedSnapshot,
             Some((previous, hint)) => {
                 self.answer.told_refusal = true;
                 AppendResult::Refused { previous, hint }

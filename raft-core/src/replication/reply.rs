@@ -139,6 +139,7 @@ impl Node {
             self.halt(HaltReason::UnknownEntryKind { index, kind });
             return Ok(());
         }
+        self.judge_fetched(&entries);
         self.close_fetch(asker, Fetch::Idle);
         match asker {
             Some(peer) => self.on_entries_for_peer(peer, first, entries),

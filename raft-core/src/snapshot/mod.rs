@@ -9,6 +9,9 @@
 //! **Not here.** The machine's bytes and their transport (the driver; `chunk/` helps it), when the
 //! log is cut (`compact.rs`).
 
+pub(crate) mod catalogue;
+pub(crate) mod choose;
+pub mod chunk;
 pub(crate) mod compact;
 pub(crate) mod meta;
 pub(crate) mod publish;

@@ -127,6 +127,10 @@ pub struct Boot {
     pub applied: LogIndex,
     /// Stamp of the last entry of the log; 0 for an empty log.
     pub last_stamp: u64,
+    /// The highest index of the log whose kind [`EntryKind::is_stub`]; 0 if there is none.
+    ///
+    /// [`EntryKind::is_stub`]: crate::EntryKind::is_stub
+    pub stubs: LogIndex,
 }
 
 impl Boot {
@@ -150,6 +154,7 @@ impl Boot {
             terms: Vec::new(),
             applied: LogIndex::ZERO,
             last_stamp: 0,
+            stubs: LogIndex::ZERO,
         }
     }
 
@@ -185,6 +190,13 @@ impl Boot {
     #[must_use]
     pub fn with_marks(mut self, marks: Vec<(LogPosition, Entry)>) -> Self {
         self.marks = marks;
+        self
+    }
+
+    /// The same with stubs of a witness in the log, the last of them at `stubs`.
+    #[must_use]
+    pub const fn with_stubs(mut self, stubs: LogIndex) -> Self {
+        self.stubs = stubs;
         self
     }
 

@@ -18,6 +18,7 @@ use core::fmt;
 
 use crate::{
     Node,
+    config::guard::Readiness,
     error::{OperationFailure, ReadFailure, Rejected},
     input::{Accepted, Input, Issued},
     log::{Entry, EntryKind},
@@ -210,15 +211,14 @@ impl Node {
         if !peer.seat.is_voter() {
             return Err(TransferError::TargetIsLearner);
         }
-        let period = self.options.check_quorum_ns;
-        if peer.heard_at.is_none_or(|at| self.now.since(at) >= period) {
-            return Err(TransferError::TargetUnresponsive);
+        match self.readiness(peer) {
+            Readiness::Ready => Ok(()),
+            Readiness::Unheard => Err(TransferError::TargetUnresponsive),
+            Readiness::Lagging { matched, applied, .. } => {
+                let behind = self.log.last_index().since(matched.min(applied));
+                Err(TransferError::TargetLagging { behind })
+            }
         }
-        let behind = self.log.last_index().since(peer.progress.matched.min(peer.applied));
-        if behind > self.options.ready_lag_max {
-            return Err(TransferError::TargetLagging { behind });
-        }
-        Ok(())
     }
 
     /// The most caught-up of those that are ready; of equals the lowest.

@@ -26,11 +26,19 @@ pub(crate) struct Handover {
     pub(crate) authorised: Option<Term>,
     /// Transfers to this node in the current term up to this number are void.
     pub(crate) void: u64,
-    /// The newest refusal given in the current term, and to whom it is owed.
-    pub(crate) refused: Option<TransferRefused>,
-    pub(crate) refusal_to: Option<NodeId>,
+    /// The newest refusal given in the current term.
+    pub(crate) refused: Option<Box<Refusal>>,
     /// A transfer of a reign of ours that is over, until it shows what came of it.
     pub(crate) watched: Option<Box<Watched>>,
+}
+
+/// A refusal of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Refusal {
+    pub(crate) answer: TransferRefused,
+    /// To whom it is owed; `None` once it was sent.
+    pub(crate) to: Option<NodeId>,
 }
 
 /// A transfer whose leader does not lead any more.
@@ -48,7 +56,6 @@ impl Handover {
         self.authorised = None;
         self.void = 0;
         self.refused = None;
-        self.refusal_to = None;
     }
 }
 
@@ -57,8 +64,8 @@ impl Handover {
     pub(crate) fn fold(&self, now: Instant, mut word: impl FnMut(u64)) {
         word(self.authorised.map_or(0, |term| term.0));
         word(self.void);
-        word(self.refused.map_or(0, |refused| refused.transfer));
-        word(self.refusal_to.map_or(0, |to| to.0));
+        word(self.refused.as_ref().map_or(0, |refusal| refusal.answer.transfer));
+        word(self.refused.as_ref().and_then(|refusal| refusal.to).map_or(0, |to| to.0));
         if let Some(watched) = &self.watched {
             word(watched.to.0);
             word(watched.deadline.since(now));
@@ -70,12 +77,13 @@ impl Node {
     /// Sends `TimeoutNow`, or the refusal of one, when due; the caller has checked that our term
     /// is durable.
     pub(crate) fn send_transfer(&mut self) {
-        if let Some(to) = self.handover.refusal_to.take()
-            && let Some(refused) = self.handover.refused
+        if let Some(refusal) = &mut self.handover.refused
+            && let Some(to) = refusal.to.take()
         {
+            let answer = refusal.answer;
             self.with_peers(|node, peer| {
                 if peer.id == to {
-                    node.send(peer, Message::TransferRefused(refused));
+                    node.send(peer, Message::TransferRefused(answer));
                 }
             });
         }

@@ -10,10 +10,13 @@
 //! **Upholds.** `inv:election-safety`, `inv:lease-bound`.
 //! **Not here.** The old leader's side (`mod.rs`, `send.rs`), campaigning (`election/`).
 
+use alloc::boxed::Box;
+
 use crate::{
     Node,
     error::Rejected,
     message::{Message, TimeoutNow, TransferRefusal, TransferRefused},
+    transfer::send::Refusal,
     types::{NodeId, Role, Term},
 };
 
@@ -25,9 +28,11 @@ impl Node {
             return Err(Rejected::Malformed);
         }
         let transfer = ask.transfer;
-        if self.handover.refused.is_some_and(|refused| refused.transfer == transfer) {
+        if let Some(refusal) = &mut self.handover.refused
+            && refusal.answer.transfer == transfer
+        {
             // The refusal got lost; what was refused once stays refused.
-            self.handover.refusal_to = Some(from);
+            refusal.to = Some(from);
             return Ok(());
         }
         if transfer <= self.handover.void {
@@ -35,8 +40,8 @@ impl Node {
         }
         if let Some(reason) = self.judge_timeout_now(ask) {
             self.handover.void = transfer;
-            self.handover.refused = Some(TransferRefused { transfer, reason });
-            self.handover.refusal_to = Some(from);
+            let answer = TransferRefused { transfer, reason };
+            self.handover.refused = Some(Box::new(Refusal { answer, to: Some(from) }));
             return Ok(());
         }
         let by = self.hard.term;

@@ -121,7 +121,7 @@ impl Core {
             changed: changed_of(accepted.changed),
             log_from: (accepted.log_from > LogIndex::ZERO).then_some(accepted.log_from),
             answer: match accepted.issued {
-                Issued::Nothing => None,
+                Issued::Nothing | Issued::Unchanged(_) => None,
                 Issued::Proposal(ticket) | Issued::Deferred(ticket) => {
                     Some(Answer::Accepted(ticket.0))
                 }
