@@ -152,6 +152,9 @@ pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
     SnapshotId,
+    catalogue::{Archive, Catalogue, CatalogueError, Kept},
+    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, Inspection, choose_snapshot, inspect},
+    chunk,
     meta::SnapshotMeta,
     receive::ReceivedSnapshot,
     send::SendFailure,

@@ -228,6 +228,25 @@ impl Node {
         self.halted
     }
 
+    /// The position before the first entry whose term is known here: 0/0, or where the log was
+    /// compacted.
+    #[must_use]
+    pub const fn log_base(&self) -> LogPosition {
+        self.log.base()
+    }
+
+    /// The index of the entry that put the configuration in force; 0 if it came with the disk.
+    #[must_use]
+    pub fn configuration_index(&self) -> LogIndex {
+        self.marks.history.newest().0
+    }
+
+    /// The configuration in force: the newest of the log, committed or not.
+    #[must_use]
+    pub const fn configuration_in_force_ref(&self) -> &Configuration {
+        &self.configuration
+    }
+
     /// The tunables it runs with.
     #[must_use]
     pub const fn options(&self) -> &Options {

@@ -5,6 +5,7 @@ mod rig;
 mod say;
 mod server;
 
+mod chunks;
 mod contract;
 mod fetch;
 mod hostile;
@@ -24,4 +25,6 @@ mod snapshot_soak;
 mod snapshots;
 mod snapshots_in;
 mod transfer;
+mod wire;
+mod wire_golden;
 mod witness;

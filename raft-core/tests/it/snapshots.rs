@@ -491,3 +491,50 @@ fn a_blank_disk_asks_for_a_snapshot_and_confirms_nothing() {
     rig.tell(3, 1, 1, need).unwrap();
     assert!(rig.at(1).ready.iter().all(|(ticket, ..)| *ticket != read));
 }
+
+#[test]
+fn s_100_a_disk_is_looked_at_without_starting_anything() {
+    let mut options = eager();
+    options.snapshot_keep_entries = 1;
+    let mut rig = led_with(options);
+    for _ in 0..6 {
+        rig.propose(1, "x");
+        rig.deliver_all();
+    }
+    let boot = rig.at(2).disk.clone().boot(9, &rig.voters);
+    let seen = raft_core::inspect(&boot).unwrap();
+    assert_eq!((seen.node, seen.term.0, seen.vote), (NodeId(2), 1, Some(NodeId(1))));
+    assert_eq!((seen.first.0, seen.last, seen.snapshot), (6, at(1, 7), Some(at(1, 6))));
+    assert_eq!((seen.configuration.clone(), seen.configuration_index.0), (rig.voters.clone(), 0));
+    assert_eq!((seen.membership, seen.lost_data), (raft_core::Membership::Voter, false));
+    // It says beforehand what a boot would find.
+    let mut lost = boot;
+    lost.hard_state.mark = at(1, 8);
+    assert!(raft_core::inspect(&lost).unwrap().lost_data);
+    let node = raft_core::Node::boot(rig.options.clone(), lost, rig.now).unwrap();
+    assert_eq!(node.lifecycle(), raft_core::Lifecycle::Quarantined);
+}
+
+#[test]
+fn a_machine_that_kept_its_state_goes_on_where_it_stands() {
+    // T-5.1-08, 2.12.3: `applied` above the snapshot; what lies between is not applied again, and
+    // the next snapshot describes what was committed before the boot too.
+    let mut options = plain();
+    options.snapshot_entries = 4;
+    let mut rig = Rig::with(3, options);
+    let mut settings = rig.options.settings();
+    settings.version = 3;
+    settings.heartbeat_ns = 40 * MS;
+    rig.tell(1, 3, 1, append((0, 0), &[1], 1, 1)).unwrap();
+    rig.tell(1, 3, 1, append_mark(1, EntryKind::SETTINGS, settings.encode(), 2)).unwrap();
+    let machine = rig.at(3).machine;
+    let mut boot = rig.at(3).disk.clone().boot(77, &rig.voters);
+    boot = boot.with_applied(LogIndex(2));
+    let (options, now) = (rig.options.clone(), rig.now);
+    rig.at(3).node = raft_core::Node::boot(options, boot, now).unwrap();
+    rig.at(3).machine = machine;
+    assert_eq!(rig.node(3).options().heartbeat_ns, 40 * MS);
+    rig.tell(1, 3, 1, append((1, 2), &[1, 1], 4, 9)).unwrap();
+    assert_eq!(rig.at(3).asked_takes[0].1.position, at(1, 4));
+    assert_eq!(rig.at(3).asked_takes[0].1.settings, settings);
+}
