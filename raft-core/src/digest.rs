@@ -107,7 +107,11 @@ impl Node {
         let round = self.round();
         self.reads.fold(|index, waits| {
             d.word(index.0);
-            d.word(if waits == 0 { u64::MAX } else { round.saturating_sub(waits) });
+            d.word(match waits {
+                0 => u64::MAX,
+                u64::MAX => u64::MAX.saturating_sub(1),
+                waits => round.saturating_sub(waits),
+            });
         });
         self.tickets.fold(|term, opening, last, ended, expires| {
             d.word(term.0);
@@ -116,6 +120,7 @@ impl Node {
             }
             d.moment(now, expires);
         });
+        self.changes.fold(now, |word| d.word(word));
         d.fetch(now, &self.apply_fetch);
         d.flag(self.apply_fetched.is_some());
         d.word(self.applying_bytes);
@@ -136,6 +141,7 @@ impl Node {
             d.word(word);
         }
         d.word(self.last_label.map_or(u64::MAX, |label| label));
+        self.handover.fold(now, |word| d.word(word));
         d.flag(self.halted.is_some());
         d.flag(self.halt_told);
         d.0
@@ -157,6 +163,11 @@ impl Node {
             None => d.word(u64::MAX),
         }
         d.moment(now, Some(self.booted_at.plus(self.boot_promise_ns)));
+        d.moment(now, Some(self.promised_until));
+        d.word(self.promised_ns);
+        d.flag(self.clock_back);
+        d.word(u64::from(self.options.priority));
+        d.flag(self.options.can_lead);
         d.moment(now, self.deadline());
         match &self.role {
             RoleState::Leader(leader) => {
@@ -170,6 +181,14 @@ impl Node {
                 d.moment(now, Some(leader.heartbeat_at));
                 d.moment(now, leader.notice_at);
                 d.flag(leader.notice_due);
+                d.word(leader.round.saturating_sub(leader.lease_from));
+                leader.alive_transfers.fold(leader.round, |word| d.word(word));
+                if let Some(transfer) = &leader.transfer {
+                    d.word(transfer.to.0);
+                    d.moment(now, Some(transfer.deadline));
+                    d.word(transfer.told.map_or(0, |told| told.index.0));
+                    d.flag(transfer.due);
+                }
             }
             RoleState::Follower => d.moment(now, Some(self.election_at)),
             RoleState::PreCandidate { .. } | RoleState::Candidate => {
@@ -193,6 +212,19 @@ impl Node {
                 d.word(reply.round.number);
             }
             d.flag(peer.owed.stale_append);
+            d.flag(peer.owed.not_member);
+            d.word(u64::from(peer.seat.bits()));
+            d.word(peer.diet as u64);
+            d.word(peer.counts_from.0);
+            if let Some(left) = peer.departing {
+                d.word(left.index.0);
+                d.word(if left.decided_round == u64::MAX {
+                    u64::MAX
+                } else {
+                    round.saturating_sub(left.decided_round)
+                });
+                d.moment(now, Some(left.until));
+            }
             d.flag(peer.owed.need_snapshot.is_some());
             if !leads {
                 continue;
@@ -211,6 +243,10 @@ impl Node {
                 d.word(word);
             }
             peer.quiet.fold(now, |word| d.word(word));
+            d.word(peer.promise_ns);
+            d.word(peer.promised_at.map_or(u64::MAX, |at| now.since(at)));
+            d.word(peer.heard_at.map_or(u64::MAX, |at| now.since(at)));
+            d.word(peer.applied.0);
             d.flag(progress.probing);
             d.word(progress.window());
             d.flag(progress.fetched.is_some());

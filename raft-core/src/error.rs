@@ -13,6 +13,7 @@ use crate::{
     admission::Priority,
     lifecycle::skip::ApplyFailure,
     message::TransferRefusal,
+    read::lease::NoLease,
     storage::DisableReason,
     types::{LogIndex, NodeId, Term},
 };
@@ -85,7 +86,8 @@ pub enum Rejected {
     ChangeRefused,
     /// The transfer is not possible now; `Node::transfer` says why.
     TransferRefused,
-    /// This node may not campaign now; `Node::campaign` says why.
+    /// This node may not campaign, or forget its leader, now; `Node::campaign` and
+    /// `Node::forget_leader` say why.
     CampaignRefused,
     /// A promise given to the leader still holds.
     LeaseHeld,
@@ -236,7 +238,7 @@ pub enum ProposeError {
     /// Ask the target, or try again here after an election timeout.
     Transferring {
         /// To whom leadership is being handed over.
-        to: Option<NodeId>,
+        to: NodeId,
     },
     /// Wait until an operator has skipped the entry.
     ApplyHalted {
@@ -280,8 +282,7 @@ impl fmt::Display for ProposeError {
             Self::Disabled { reason: Some(reason) } => write!(f, "disabled: {reason}"),
             Self::Disabled { reason: None } => f.write_str("disabled; ask another node"),
             Self::Quarantined => f.write_str("this node's disk lost data; ask another"),
-            Self::Transferring { to: Some(to) } => write!(f, "leadership goes to {to}"),
-            Self::Transferring { to: None } => f.write_str("leadership is being handed over"),
+            Self::Transferring { to } => write!(f, "leadership goes to {to}"),
             Self::ApplyHalted { at: Some(at) } => {
                 write!(f, "the machine failed at entry {}; an operator must skip it", at.index)
             }
@@ -331,7 +332,7 @@ pub enum ReadError {
     /// Ask the target, or try again here after an election timeout.
     Transferring {
         /// To whom leadership is being handed over.
-        to: Option<NodeId>,
+        to: NodeId,
     },
     /// Wait until an operator has skipped the entry.
     ApplyHalted {
@@ -347,6 +348,20 @@ pub enum ReadError {
     },
     /// Wait for earlier reads.
     QueueFull,
+    /// The disk is behind, and a read through the log needs a place in it.
+    CommitStalled,
+    /// No lease now; choose another level.
+    LeaseUnavailable(NoLease),
+    /// The least index asked for is far above everything known here; ask a node that is less
+    /// behind.
+    IndexTooFarAhead {
+        /// The last index of the log here.
+        last: LogIndex,
+    },
+    /// The deadline is not in the future.
+    DeadlinePassed,
+    /// This node holds no data; ask another.
+    NoData,
     /// Restart the node from disk.
     Halted,
 }
@@ -363,8 +378,7 @@ impl fmt::Display for ReadError {
             Self::Disabled { reason: Some(reason) } => write!(f, "disabled: {reason}"),
             Self::Disabled { reason: None } => f.write_str("disabled; ask another node"),
             Self::Quarantined => f.write_str("this node's disk lost data; ask another"),
-            Self::Transferring { to: Some(to) } => write!(f, "leadership goes to {to}"),
-            Self::Transferring { to: None } => f.write_str("leadership is being handed over"),
+            Self::Transferring { to } => write!(f, "leadership goes to {to}"),
             Self::ApplyHalted { at: Some(at) } => {
                 write!(f, "the machine failed at entry {}; an operator must skip it", at.index)
             }
@@ -373,6 +387,13 @@ impl fmt::Display for ReadError {
                 write!(f, "the machine is behind by {entries} entries, {bytes} bytes")
             }
             Self::QueueFull => f.write_str("too many reads are open"),
+            Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::LeaseUnavailable(why) => write!(f, "no lease: {why}"),
+            Self::IndexTooFarAhead { last } => {
+                write!(f, "the index is too far above {last}, the last one here")
+            }
+            Self::DeadlinePassed => f.write_str("the deadline is not in the future"),
+            Self::NoData => f.write_str("this node holds no data"),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
     }
@@ -415,6 +436,11 @@ pub enum HaltReason {
         /// The entry.
         index: LogIndex,
     },
+    /// A member that is to hold data found a witness's stub in its log that boot was not told of.
+    StubWithoutData {
+        /// Where.
+        index: LogIndex,
+    },
     /// The log holds more terms than `Options::term_runs_max` allows.
     TooManyTerms,
     /// Term or index reached the end of the number range.
@@ -443,6 +469,9 @@ impl fmt::Display for HaltReason {
             Self::UnreadableEntry { index } => {
                 write!(f, "entry {index} is a mark of the core's that cannot be read")
             }
+            Self::StubWithoutData { index } => {
+                write!(f, "entry {index} is a stub without data, and `Boot::stubs` is below it")
+            }
             Self::TooManyTerms => f.write_str("the log holds too many terms"),
             Self::NumberRange => f.write_str("term or index reached the end of its range"),
             Self::Shutdown => f.write_str("shut down"),
@@ -470,8 +499,17 @@ pub enum UnknownReason {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ReadFailure {
-    /// Leadership was lost; ask the new leader.
+    /// Leadership was lost, or at a follower its leader; ask the new one.
     LeadershipLost,
+    /// Leadership is being handed over; ask the target, or try again here.
+    Transferring {
+        /// To whom.
+        to: NodeId,
+    },
+    /// The leader could not confirm it now (it hands its leadership over); try again.
+    NotConfirmed,
+    /// It was not ready by its deadline.
+    DeadlinePassed,
     /// The node halted or was shut down.
     Halted,
 }
@@ -491,4 +529,7 @@ pub enum OperationFailure {
     TimedOut,
     /// The transfer was cancelled, or replaced by another. This node still leads.
     Cancelled,
+    /// A later change took back what this one had begun: the learner that was to be promoted is no
+    /// member any more, or there is no room for its vote.
+    Overruled,
 }

@@ -187,6 +187,8 @@ pub enum Issued {
     Deferred(Ticket),
     /// The ticket of a change or transfer.
     Operation(OperationTicket),
+    /// The group is as the change wants it already; the index of its configuration.
+    Unchanged(LogIndex),
 }
 
 /// What an accepted step did, and the settle before it.

@@ -41,6 +41,18 @@ impl Node {
                 self.role() != Role::Leader || self.hard.vote == Some(self.hard.node),
                 "a leader voted for itself",
             ),
+            (
+                self.handover.authorised.is_none_or(|by| by.next() == Some(self.hard.term)),
+                "an authorised campaign is in the term after the authority's",
+            ),
+            (
+                self.transferring().is_none_or(|to| to != self.hard.node),
+                "nobody hands over to itself",
+            ),
+            (
+                self.promised_until <= self.now.plus(self.hard.promise_ns),
+                "what binds this node outlasts no promise on its record",
+            ),
         ];
         self.check_lifecycle()?;
         if let Some((_, what)) = holds.iter().find(|(held, _)| !held) {
@@ -48,7 +60,7 @@ impl Node {
         }
         self.check_snapshots()?;
         if self.role() == Role::Leader {
-            for peer in &self.peers {
+            for peer in self.peers.iter().filter(|peer| peer.is_fed()) {
                 let progress = &peer.progress;
                 if progress.next <= progress.matched {
                     return Err("next stays above match");

@@ -121,10 +121,12 @@ pub mod wire;
 
 pub use admission::{Capacity, DeferredRefusal, Priority, Proposal};
 pub use config::{
-    Configuration, ConfigurationError, ConfigurationParts,
-    change::{ChangeError, ConfigAction, ConfigChange, ConfigExpect},
+    ConfigLevel, Configuration, ConfigurationError, ConfigurationParts,
+    change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
+    guard::Readiness,
 };
+pub use election::request::CampaignError;
 pub use error::{
     HaltReason, OperationFailure, ProposeError, ReadError, ReadFailure, Rejected, UnknownReason,
 };
@@ -133,7 +135,7 @@ pub use lifecycle::{
     bootstrap::{Bootstrap, BootstrapError, Leftover, Unfit},
     disable::LifecycleError,
     fork::{Fork, ForkError, Forked, fork},
-    inspect::{Inspection, PlanError},
+    plan::PlanError,
     recovery::{RecoveryError, RecoveryPlan},
     skip::{ApplyFailure, SkipError},
 };
@@ -149,11 +151,14 @@ pub use options::{Options, OptionsError};
 pub use output::{
     Apply, ConfigChanged, Outcome, Output, Persist, PublishSnapshot, ReadEntries, SendSnapshot,
 };
-pub use read::{ReadLevel, ReadRequest};
+pub use read::{ReadLevel, ReadRequest, lease::NoLease};
 pub use replication::progress::ProgressState;
 pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
     SnapshotId,
+    catalogue::{Archive, Catalogue, CatalogueError, Kept},
+    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, Inspection, choose_snapshot, inspect},
+    chunk,
     meta::SnapshotMeta,
     receive::ReceivedSnapshot,
     send::SendFailure,
@@ -166,7 +171,7 @@ pub use storage::{
     persist::PersistAck,
     recover::BootError,
 };
-pub use transfer::{TransferError, TransferRequest};
+pub use transfer::{TransferError, TransferRequest, TransferStatus};
 pub use types::{
     BootId, ClusterId, GroupId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, Membership,
     NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Role, StageId, Term, Ticket,

@@ -15,8 +15,8 @@ use bytes::Bytes;
 
 use crate::{
     admission::{Capacity, Priority, capacity::Backlog, deferred::Deferred},
-    config::{Configuration, change::Changes, members::Marks, quorum::Seat},
-    error::{HaltReason, ProposeError, ReadError, Rejected},
+    config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
+    error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
     lifecycle::skip::{ApplyFailure, Skips},
     log::{Entries, Log},
@@ -40,9 +40,8 @@ use crate::{
         recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
-    types::{
-        BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, ReadTicket, Term, Ticket,
-    },
+    transfer::send::Handover,
+    types::{BootId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -124,6 +123,13 @@ pub struct Node {
     /// Counts by reason; empty until the first refusal.
     pub(crate) rejections: Vec<u64>,
     pub(crate) clock_regressions: u64,
+    /// The newest step came with a time before an earlier one.
+    pub(crate) clock_back: bool,
+    /// Until when what this node promised to a leader of this boot binds it.
+    pub(crate) promised_until: Instant,
+    /// What it says in its answers of the newest such promise.
+    pub(crate) promised_ns: u64,
+    pub(crate) handover: Handover,
 }
 
 /// Notes kept between two settles; more are dropped.
@@ -151,12 +157,15 @@ impl Node {
             last_stamp,
             last_label,
             skipped,
+            stubs,
         } = boot;
         let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
         let (base, base_index) = match &snapshot {
             Some(meta) => (meta.configuration.clone(), meta.configuration_index),
             None => (configuration, LogIndex::ZERO),
         };
+        let bare = snapshot.as_ref().filter(|meta| meta.lacks_data());
+        let lacking = stubs.max(bare.map_or(LogIndex::ZERO, |meta| meta.index()));
         let start = snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
         let mut node = Self {
             peers: Vec::new(),
@@ -166,7 +175,7 @@ impl Node {
             snapshots: Snapshots::recovered(snapshot, settings),
             deferred: Box::default(),
             operations: Box::default(),
-            changes: Changes::default(),
+            changes: Changes::recovered(lacking),
             capacity: Capacity::All,
             quarantined,
             backlog: Backlog::default(),
@@ -216,20 +225,21 @@ impl Node {
             settled: Accepted::default(),
             rejections: Vec::new(),
             clock_regressions: 0,
+            clock_back: false,
+            promised_until: Instant(0),
+            promised_ns: 0,
+            handover: Handover::default(),
         };
         node.options.adopt(&settings);
         node.sync_peers();
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
         }
-        node.settings_recovered();
         node.skips_recovered(&skipped);
-        node.marks.announced_as_recovered();
+        node.marks_recovered();
         node.restart_election_timer();
-        if !node.peers.is_empty() {
-            // Campaigning is a vote for oneself: the promise binds that one too.
-            node.election_at = node.election_at.max(now.plus(node.boot_promise_ns));
-        }
+        // Campaigning is a vote for oneself: the promise binds that one too.
+        node.election_at = node.election_at.max(node.bound_until().unwrap_or(now));
         Ok(node)
     }
 
@@ -239,8 +249,10 @@ impl Node {
     /// # Errors
     /// [`Rejected`]: nothing changed but a counter.
     pub fn step(&mut self, now: Instant, input: Input) -> Result<Accepted, Rejected> {
-        if now < self.now {
+        self.clock_back = now < self.now;
+        if self.clock_back {
             self.clock_regressions = self.clock_regressions.saturating_add(1);
+            self.void_lease();
         } else {
             self.now = now;
         }
@@ -335,19 +347,6 @@ impl Node {
         self.proposed(result, Priority::High)
     }
 
-    /// Asks for a linearizable read.
-    ///
-    /// # Errors
-    /// [`ReadError`]: definite.
-    pub fn read(&mut self, now: Instant) -> Result<ReadTicket, ReadError> {
-        let refused = match self.step(now, Input::Read) {
-            Ok(Accepted { issued: Issued::Read(ticket), .. }) => return Ok(ticket),
-            Ok(_) => Rejected::Halted,
-            Err(rejected) => rejected,
-        };
-        Err(self.read_refused(refused))
-    }
-
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
         self.judge_listening(&envelope.message)?;
         self.judge_envelope(&envelope)?;
@@ -361,26 +360,37 @@ impl Node {
         if adopts {
             self.adopt_identity(cluster, epoch);
         }
-        if let Some(peer) = self.peer_mut(from) {
+        if let Some(peer) = self.peer_mut(from)
+            && peer.incarnation == Incarnation(0)
+        {
             peer.incarnation = from_incarnation;
         }
         Ok(())
     }
 
     fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
+        let asks = matches!(message, Message::PreVote(_) | Message::RequestVote(_));
+        if asks && self.lifecycle() == Lifecycle::Quarantined {
+            return Err(Rejected::Quarantined);
+        }
         if let Message::PreVote(ask) = message {
+            self.owe_not_member(from);
             self.on_pre_vote(from, ask);
             return Ok(());
         }
         let adopted = term > self.hard.term;
+        let authorised = self.is_authorised(&message, term);
         if adopted {
             match message {
-                Message::RequestVote(_)
-                    if self.promise_holds()
-                        || self.options.check_quorum && self.leader_alive(from) =>
-                {
+                Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
                     self.note(Note::LeaderAlive { candidate: from });
-                    return Err(Rejected::LeaderAlive);
+                    // Who is no member learns that instead (B-021).
+                    self.owe_not_member(from);
+                    return if self.is_outsider(from) {
+                        Ok(())
+                    } else {
+                        Err(Rejected::LeaderAlive)
+                    };
                 }
                 // A voter that would follow us into the next term may already be in it.
                 Message::PreVoteReply(reply) if reply.granted => {
@@ -388,6 +398,9 @@ impl Node {
                 }
                 _ => self.become_follower(term, None),
             }
+        }
+        if asks {
+            self.owe_not_member(from);
         }
         let stale = term < self.hard.term;
         let result = match message {
@@ -402,7 +415,7 @@ impl Node {
                 Ok(())
             }
             Message::VoteReply(_) | Message::AppendReply(_) if stale => Err(Rejected::Stale),
-            Message::RequestVote(request) => self.on_request_vote(from, request),
+            Message::RequestVote(request) => self.on_request_vote(from, request, authorised),
             Message::PreVoteReply(reply) => self.on_pre_vote_reply(from, reply),
             Message::VoteReply(reply) => self.on_vote_reply(from, reply),
             Message::AppendEntries(append) => self.on_append_entries(from, append),
@@ -411,7 +424,6 @@ impl Node {
             | Message::TransferRefused(_)
             | Message::ReadIndex(_)
             | Message::ReadIndexReply(_)
-            | Message::NotMember(_)
                 if stale =>
             {
                 Err(Rejected::Stale)
@@ -421,6 +433,7 @@ impl Node {
             Message::ReadIndex(ask) => self.on_read_index(from, ask),
             Message::ReadIndexReply(reply) => self.on_read_index_reply(from, reply),
             Message::InstallMeta(install) => self.on_install_meta(from, install),
+            // What is committed stays so in every later term.
             Message::NotMember(told) => self.on_not_member(from, told),
             Message::PreVote(_) => Ok(()),
         };
@@ -445,6 +458,14 @@ impl Node {
             return Err(Rejected::NotForUs);
         }
         let known = match self.peer(envelope.from) {
+            // Who has left may still answer, but its term is nobody's concern here.
+            Some(peer)
+                if !peer.seat.is_member()
+                    && !envelope.message.may_come_from_strangers()
+                    && (peer.departing.is_none() || envelope.term != hard.term) =>
+            {
+                return Err(Rejected::UnknownSender);
+            }
             Some(peer) => peer.incarnation,
             None if envelope.from != hard.node && envelope.message.may_come_from_strangers() => {
                 Incarnation(0)
@@ -481,6 +502,7 @@ impl Node {
                 self.settle_candidacy();
                 self.advance_commit();
                 self.decide_skips();
+                self.witness_follows();
             }
         }
         Ok(())
@@ -499,9 +521,14 @@ impl Node {
         if !matches!(self.role, RoleState::Leader(_)) {
             return Err(self.not_leader());
         }
+        self.step_down();
+        Ok(())
+    }
+
+    /// Gives leadership up, and lets others try first.
+    pub(crate) fn step_down(&mut self) {
         self.become_follower(self.hard.term, None);
         self.election_at = self.election_at.max(self.now.plus(self.options.election_max_ns));
-        Ok(())
     }
 
     /// Stops for this boot. What was not yet handed out never will be.
@@ -566,7 +593,11 @@ fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
             Some(ask.campaign_term) == term.next() && is_position(ask.last) && ask.last.term <= term
         }
         // A candidate's log is older than its campaign.
-        Message::RequestVote(request) => is_position(request.last) && request.last.term < term,
+        Message::RequestVote(request) => {
+            is_position(request.last)
+                && request.last.term < term
+                && request.authorised_by.is_none_or(|by| by.next() == Some(term))
+        }
         Message::AppendEntries(append) => return judge_append(append, term),
         Message::AppendReply(reply) => match reply.result {
             AppendResult::Refused { previous, hint } => {

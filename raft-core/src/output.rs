@@ -17,6 +17,7 @@ use crate::{
     log::Entries,
     message::Envelope,
     note::Note,
+    read::ReadLevel,
     snapshot::{SnapshotId, meta::SnapshotMeta},
     storage::{
         DisableReason, HardState,
@@ -52,10 +53,15 @@ pub enum Output {
     ReadReady {
         /// The read.
         ticket: ReadTicket,
-        /// Lowest index that may answer it.
+        /// Lowest index that may answer it; of a local read, what is applied here now.
         index: LogIndex,
-        /// Term of the leader that confirmed it.
+        /// This node's term now.
         term: Term,
+        /// How it was confirmed.
+        level: ReadLevel,
+        /// Of a local read: nanoseconds since this node was last in touch with a working leader,
+        /// `None` if it never was in this boot. 0 of all others.
+        staleness_ns: Option<u64>,
     },
     /// The read ends without an answer.
     ReadFailed {

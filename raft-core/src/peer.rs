@@ -7,7 +7,7 @@
 //! **Not here.** Filling and releasing (`election/`, `replication/`).
 
 use crate::{
-    config::quorum::Seat,
+    config::{quorum::Seat, removed::Departing, witness::Diet},
     message::PreVoteReply,
     replication::{
         progress::{Progress, ProgressState},
@@ -25,6 +25,8 @@ pub(crate) struct Owed {
     pub(crate) pre_vote: Option<PreVoteReply>,
     /// An append of an older term came from it.
     pub(crate) stale_append: bool,
+    /// It asked for a vote and is no member of the committed configuration.
+    pub(crate) not_member: bool,
     /// It sent an append of this round, and nothing but a snapshot helps here.
     pub(crate) need_snapshot: Option<u64>,
 }
@@ -54,12 +56,19 @@ pub(crate) struct Peer {
     pub(crate) heard_at: Option<Instant>,
     /// While leading: whether it answers at all.
     pub(crate) quiet: Quiet,
+    /// What it is sent of an entry.
+    pub(crate) diet: Diet,
+    /// While leading: the configuration that made it a data member in this reign. Below that it may
+    /// not know yet what its copies are to stand for, so they do not count.
+    pub(crate) counts_from: LogIndex,
+    /// It left in this reign and is still sent to.
+    pub(crate) departing: Option<Departing>,
 }
 
 impl Peer {
-    /// Whether it is sent entries: a member that does not wait for a snapshot.
+    /// Whether it is sent entries: it does not wait for a snapshot.
     pub(crate) fn is_kept_up(&self) -> bool {
-        self.seat.is_member() && self.progress.state != ProgressState::Snapshot
+        self.is_fed() && self.progress.state != ProgressState::Snapshot
     }
 
     pub(crate) fn new(id: NodeId, seat: Seat) -> Self {
@@ -76,6 +85,25 @@ impl Peer {
             applied: LogIndex::ZERO,
             heard_at: None,
             quiet: Quiet::default(),
+            diet: Diet::Full,
+            counts_from: LogIndex::ZERO,
+            departing: None,
         }
+    }
+
+    /// Whether a leader sends to it.
+    pub(crate) const fn is_fed(&self) -> bool {
+        self.seat.is_member() || self.departing.is_some()
+    }
+
+    /// Its match, as far as it counts.
+    pub(crate) fn counted_match(&self) -> LogIndex {
+        let matched = self.progress.matched;
+        if matched >= self.counts_from { matched } else { LogIndex::ZERO }
+    }
+
+    /// Another life, or another membership, under the same id: nothing learnt of the old one holds.
+    pub(crate) fn begin_anew(&mut self, pinned: Incarnation, progress: Progress) {
+        *self = Self { incarnation: pinned, progress, ..Self::new(self.id, self.seat) };
     }
 }

@@ -13,11 +13,12 @@ use alloc::{boxed::Box, collections::VecDeque};
 use crate::{
     Node,
     admission::DeferredRefusal,
-    error::{HaltReason, ReadFailure},
+    error::{HaltReason, ReadFailure, UnknownReason},
     input::Changed,
     log::{Entry, EntryKind},
+    output::Outcome,
     replication::{progress::Progress, silence::Quiet, stamp::LedClock},
-    transfer::Transfer,
+    transfer::{Transfer, void::AliveTransfers},
     types::{Instant, LogIndex, NodeId, Role, Term},
 };
 
@@ -29,6 +30,8 @@ pub(crate) enum RoleState {
     /// Asking in this round whether an election is worth it.
     PreCandidate {
         round: u64,
+        /// The campaign that follows is held in a term of at least this.
+        min_term: Term,
     },
     Candidate,
     Leader(Box<Leader>),
@@ -56,9 +59,10 @@ pub(crate) struct Leader {
     pub(crate) transfer: Option<Box<Transfer>>,
     /// Transfers begun in this reign.
     pub(crate) transfers: u64,
-    /// A `TimeoutNow` may still be under way: to whom, of which transfer, and the first round sent
-    /// to that peer that names the transfer void (0 while none was).
-    pub(crate) void_transfer: Option<(NodeId, u64, u64)>,
+    /// Transfers that are over and whose `TimeoutNow` may still be under way.
+    pub(crate) alive_transfers: AliveTransfers,
+    /// Rounds up to this one earn no lease: the clock went back after they began.
+    pub(crate) lease_from: u64,
     pub(crate) clock: LedClock,
 }
 
@@ -82,6 +86,7 @@ impl Node {
         // Whatever the old term's leader verified says nothing about the new leader's log.
         self.verified = LogIndex::ZERO;
         self.answer.reset();
+        self.handover.enter_term();
         for peer in &mut self.peers {
             peer.owed = Default::default();
             peer.request_due = false;
@@ -99,7 +104,7 @@ impl Node {
         let was = self.role();
         if was == Role::Leader {
             self.operations_reign_ends();
-            self.reads.fail_all(ReadFailure::LeadershipLost);
+            self.fail_led_reads(ReadFailure::LeadershipLost);
             self.tickets.close(self.now.plus(self.options.pending_after_loss_ns));
             self.transfer_reign_ends();
             self.change_reign_ends();
@@ -124,16 +129,19 @@ impl Node {
             self.restart_election_timer();
         }
         if self.leader != leader {
+            self.leave_leader();
             self.leader = leader;
             self.answer.reset();
             self.changed(Changed::ROLE);
         }
     }
 
-    /// Asks whether an election would succeed; nothing durable changes.
-    pub(crate) fn become_pre_candidate(&mut self) {
+    /// Asks whether an election in a term of at least `min_term` would succeed; nothing durable
+    /// changes.
+    pub(crate) fn become_pre_candidate(&mut self, min_term: Term) {
         self.pre_vote_rounds = self.pre_vote_rounds.saturating_add(1);
-        self.enter_role(RoleState::PreCandidate { round: self.pre_vote_rounds });
+        self.enter_role(RoleState::PreCandidate { round: self.pre_vote_rounds, min_term });
+        self.leave_leader();
         self.leader = None;
         self.ask_everybody();
         self.restart_election_timer();
@@ -141,13 +149,14 @@ impl Node {
         self.tally_pre_votes();
     }
 
-    /// Campaigns in the next term.
-    pub(crate) fn become_candidate(&mut self) {
+    /// Campaigns in the next term, or in `min_term` if that is higher.
+    pub(crate) fn become_candidate(&mut self, min_term: Term) {
         let Some(term) = self.campaign_term() else {
             self.halt(HaltReason::NumberRange);
             return;
         };
-        self.enter_term(term);
+        self.leave_leader();
+        self.enter_term(term.max(min_term));
         self.hard.vote = Some(self.hard.node);
         self.enter_role(RoleState::Candidate);
         self.counters.elections_started = self.counters.elections_started.saturating_add(1);
@@ -199,19 +208,18 @@ impl Node {
             notice_due: false,
             transfer: None,
             transfers: 0,
-            void_transfer: None,
+            alive_transfers: AliveTransfers::default(),
+            lease_from: 0,
             clock: LedClock::start(self.last_stamp, self.now),
         })));
         self.leader = Some(self.hard.node);
         self.verified = LogIndex::ZERO;
         self.answer.reset();
         self.changed(Changed::ROLE);
-        if let Some(range) = self.tickets.open(self.hard.term, opening) {
-            self.ended.push((
-                range,
-                crate::output::Outcome::Unknown(crate::error::UnknownReason::LeadershipLost),
-            ));
-        }
+        let (term, ended) = (self.hard.term, &mut self.ended);
+        self.tickets.open(term, opening, |range| {
+            ended.push((range, Outcome::Unknown(UnknownReason::LeadershipLost)));
+        });
         self.append_own(Entry { kind: EntryKind::NOOP, ..Entry::default() });
         self.begin_round();
         self.advance_commit();

@@ -47,6 +47,7 @@ impl Node {
             self.send_transfer();
             self.send_read_index();
             self.send_not_member();
+            self.settle_removal();
         }
         self.settle_snapshots();
         self.hand_out_apply();

@@ -18,10 +18,12 @@ use crate::{
     log::Entry,
     message::Message,
     options::Options,
+    read::lease::NoLease,
     replication::progress::ProgressState,
     role::RoleState,
     settings::Settings,
     storage::DisableReason,
+    transfer::TransferStatus,
     types::{
         BootId, ClusterId, GroupId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition,
         Membership, NodeId, RecoveryEpoch, Role, Term,
@@ -243,10 +245,12 @@ pub struct Status {
     pub queues: Queues,
     /// Their limits, and everything else that was chosen for this node.
     pub limits: Options,
-    /// Whom leadership is being handed over to.
-    pub transferring: Option<NodeId>,
     /// Newest time at which a quorum was surely with this leader.
     pub quorum_contact: Option<Instant>,
+    /// Until when this leader may answer reads by its lease, by its own clock, or why it may not.
+    pub lease: Result<Instant, NoLease>,
+    /// The transfer of leadership under way.
+    pub transfer: Option<TransferStatus>,
     /// What was counted since boot.
     pub counters: Counters,
     /// Steps refused, with their reason; zeros left out.
@@ -313,8 +317,8 @@ impl fmt::Display for Status {
         if !self.configuration_committed {
             write!(f, " configuration {} not committed", self.configuration_index)?;
         }
-        if let Some(to) = self.transferring {
-            write!(f, " handing over to {to}")?;
+        if let Some(transfer) = self.transfer {
+            write!(f, " handing over to {}", transfer.to)?;
         }
         if let Some(failure) = self.apply_halted {
             write!(f, " machine failed at {}", failure.index)?;
@@ -362,6 +366,8 @@ impl Node {
             votes: self.votes(),
             snapshot: self.snapshots.newest.as_ref().map(|meta| meta.position),
             first: self.log.base().index.next(),
+            lease: self.lease(),
+            transfer: self.transfer_status(),
             last: self.log.last(),
             durable: self.lane.durable(),
             verified: self.verified,
@@ -376,7 +382,6 @@ impl Node {
             peers: self.peers().collect(),
             queues: self.queues(),
             limits: self.options.clone(),
-            transferring: self.transfer_target(),
             quorum_contact: match &self.role {
                 RoleState::Leader(leader) => Some(leader.contact),
                 _ => None,
@@ -506,6 +511,25 @@ impl Node {
     #[must_use]
     pub const fn halted(&self) -> Option<HaltReason> {
         self.halted
+    }
+
+    /// The position before the first entry whose term is known here: 0/0, or where the log was
+    /// compacted.
+    #[must_use]
+    pub const fn log_base(&self) -> LogPosition {
+        self.log.base()
+    }
+
+    /// The index of the entry that put the configuration in force; 0 if it came with the disk.
+    #[must_use]
+    pub fn configuration_index(&self) -> LogIndex {
+        self.marks.history.newest().0
+    }
+
+    /// The configuration in force: the newest of the log, committed or not.
+    #[must_use]
+    pub const fn configuration_in_force_ref(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// The tunables it runs with.

@@ -25,6 +25,9 @@ struct Reign {
     last: LogIndex,
     /// Everything up to here has ended.
     ended: LogIndex,
+    /// Entries of the core's own among those that have not ended: nobody holds their tickets.
+    /// Ascending.
+    core: VecDeque<LogIndex>,
     /// When the reign was lost, plus the patience: then what is open ends as unknown.
     expires: Option<Instant>,
 }
@@ -32,6 +35,14 @@ struct Reign {
 impl Reign {
     const fn ticket(&self, index: LogIndex) -> Ticket {
         Ticket(self.base.0.saturating_add(index.since(self.opening)))
+    }
+
+    /// Everything up to `upto` has ended.
+    fn end_upto(&mut self, upto: LogIndex) {
+        self.ended = self.ended.max(upto);
+        while self.core.front().is_some_and(|index| *index <= self.ended) {
+            self.core.pop_front();
+        }
     }
 }
 
@@ -55,23 +66,23 @@ pub(crate) struct Tickets {
 const REIGNS_MAX: usize = 16;
 
 impl Tickets {
-    /// A reign begins with its no-op at `opening`. Returns what ended to make room.
-    pub(crate) fn open(&mut self, term: Term, opening: LogIndex) -> Option<EndedRange> {
+    /// A reign begins with its no-op at `opening`. Tells what ended to make room.
+    pub(crate) fn open(&mut self, term: Term, opening: LogIndex, ended: impl FnMut(EndedRange)) {
         self.minted = self.minted.saturating_add(1);
-        let pushed_out = if self.reigns.len() >= REIGNS_MAX {
-            self.reigns.pop_front().and_then(|mut reign| end(&mut reign, LogIndex(u64::MAX)))
-        } else {
-            None
-        };
+        if self.reigns.len() >= REIGNS_MAX
+            && let Some(mut oldest) = self.reigns.pop_front()
+        {
+            end(&mut oldest, LogIndex(u64::MAX), ended);
+        }
         self.reigns.push_back(Reign {
             term,
             opening,
             base: Ticket(self.minted),
             last: opening,
             ended: opening,
+            core: VecDeque::new(),
             expires: None,
         });
-        pushed_out
     }
 
     /// The current reign appended `index`.
@@ -88,6 +99,15 @@ impl Tickets {
         }
     }
 
+    /// The current reign appended an entry of the core's own at `index`. It takes its place in the
+    /// count, and nobody is told its ticket.
+    pub(crate) fn mint_for_core(&mut self, index: LogIndex) {
+        self.mint(index);
+        if let Some(reign) = self.reigns.back_mut() {
+            reign.core.push_back(index);
+        }
+    }
+
     /// The current reign is over; what is open may stay so until `expires`.
     pub(crate) fn close(&mut self, expires: Instant) {
         if let Some(reign) = self.reigns.back_mut().filter(|reign| reign.expires.is_none()) {
@@ -95,9 +115,14 @@ impl Tickets {
         }
     }
 
-    /// Whether `index` holds the opening no-op of an open reign of `term`.
-    pub(crate) fn opens_with(&self, term: Term, index: LogIndex) -> bool {
-        self.reigns.iter().any(|reign| reign.term == term && reign.opening == index)
+    /// The first index at or above `from` that an open reign of `term` appended for itself: its
+    /// opening no-op or another entry of the core's own.
+    pub(crate) fn next_of_core(&self, term: Term, from: LogIndex) -> Option<LogIndex> {
+        let reign = self.reigns.iter().find(|reign| reign.term == term)?;
+        if reign.opening >= from {
+            return Some(reign.opening);
+        }
+        reign.core.iter().copied().find(|index| *index >= from)
     }
 
     /// The ticket of the entry at (`term`, `index`) if it was appended by a reign that is still
@@ -112,7 +137,7 @@ impl Tickets {
         if index < reign.opening || last > reign.last {
             return None;
         }
-        reign.ended = reign.ended.max(last);
+        reign.end_upto(last);
         Some(reign.ticket(index))
     }
 
@@ -125,9 +150,7 @@ impl Tickets {
         mut ended: impl FnMut(EndedRange),
     ) {
         for reign in self.reigns.iter_mut().filter(|reign| reign.term != term) {
-            if let Some(range) = end(reign, last) {
-                ended(range);
-            }
+            end(reign, last, &mut ended);
         }
         self.forget();
     }
@@ -135,9 +158,7 @@ impl Tickets {
     /// A snapshot took the place of everything up to `last`: how that ended is not known here.
     pub(crate) fn covered(&mut self, last: LogIndex, mut ended: impl FnMut(EndedRange)) {
         for reign in &mut self.reigns {
-            if let Some(range) = end(reign, last) {
-                ended(range);
-            }
+            end(reign, last, &mut ended);
         }
         self.forget();
     }
@@ -145,10 +166,8 @@ impl Tickets {
     /// Ends whatever stayed open for too long after its reign was lost.
     pub(crate) fn expire(&mut self, now: Instant, mut ended: impl FnMut(EndedRange)) {
         for reign in &mut self.reigns {
-            if reign.expires.is_some_and(|at| now >= at)
-                && let Some(range) = end(reign, LogIndex(u64::MAX))
-            {
-                ended(range);
+            if reign.expires.is_some_and(|at| now >= at) {
+                end(reign, LogIndex(u64::MAX), &mut ended);
             }
         }
         self.forget();
@@ -157,9 +176,7 @@ impl Tickets {
     /// Ends everything that is open.
     pub(crate) fn end_all(&mut self, mut ended: impl FnMut(EndedRange)) {
         for mut reign in self.reigns.drain(..) {
-            if let Some(range) = end(&mut reign, LogIndex(u64::MAX)) {
-                ended(range);
-            }
+            end(&mut reign, LogIndex(u64::MAX), &mut ended);
         }
     }
 
@@ -170,7 +187,10 @@ impl Tickets {
 
     /// How many proposals are open.
     pub(crate) fn open_count(&self) -> u64 {
-        self.reigns.iter().fold(0, |sum, r| sum.saturating_add(r.last.since(r.ended)))
+        self.reigns.iter().fold(0, |sum, reign| {
+            let entries = reign.last.since(reign.ended);
+            sum.saturating_add(entries.saturating_sub(reign.core.len() as u64))
+        })
     }
 
     /// Whether proposals of that term may still be open.
@@ -193,16 +213,19 @@ impl Tickets {
     }
 }
 
-/// Ends the open proposals of `reign` up to `upto`.
-fn end(reign: &mut Reign, upto: LogIndex) -> Option<EndedRange> {
+/// Ends the open proposals of `reign` up to `upto`, in ranges between the core's own entries.
+fn end(reign: &mut Reign, upto: LogIndex, mut ended: impl FnMut(EndedRange)) {
     let upto = upto.min(reign.last);
-    if upto <= reign.ended {
-        return None;
+    while reign.ended < upto {
+        let next = reign.ended.next();
+        let core = reign.core.front().copied().filter(|index| *index <= upto);
+        let last = core.map_or(upto, LogIndex::prev);
+        if last >= next {
+            let count = last.since(reign.ended);
+            ended(EndedRange { first: reign.ticket(next), count });
+        }
+        reign.end_upto(core.unwrap_or(upto));
     }
-    let first = reign.ticket(reign.ended.next());
-    let count = upto.since(reign.ended);
-    reign.ended = upto;
-    Some(EndedRange { first, count })
 }
 
 #[cfg(test)]
@@ -213,7 +236,7 @@ mod tests {
 
     fn three_in_term_two() -> Tickets {
         let mut tickets = Tickets::default();
-        tickets.open(Term(2), LogIndex(5));
+        tickets.open(Term(2), LogIndex(5), |_| ());
         for index in 6..=8 {
             assert_eq!(tickets.mint(LogIndex(index)), Ticket(index - 4));
         }
@@ -247,7 +270,7 @@ mod tests {
     fn a_later_reign_never_answers_for_an_earlier_one() {
         let mut tickets = three_in_term_two();
         tickets.close(Instant(100));
-        tickets.open(Term(4), LogIndex(6));
+        tickets.open(Term(4), LogIndex(6), |_| ());
         let other = tickets.mint(LogIndex(7));
         assert_eq!(other, Ticket(6));
         let mut ended = Vec::new();
@@ -270,5 +293,29 @@ mod tests {
         tickets.end_all(|range| ended.push(range));
         assert_eq!(ended, [EndedRange { first: Ticket(2), count: 3 }]);
         assert_eq!(tickets.open_count(), 0);
+    }
+
+    #[test]
+    fn entries_of_the_core_belong_to_nobody() {
+        let mut tickets = three_in_term_two();
+        tickets.mint_for_core(LogIndex(9));
+        assert_eq!(tickets.mint(LogIndex(10)), Ticket(6));
+        assert_eq!(tickets.open_count(), 4);
+        assert_eq!(tickets.next_of_core(Term(2), LogIndex(5)), Some(LogIndex(5)));
+        assert_eq!(tickets.next_of_core(Term(2), LogIndex(6)), Some(LogIndex(9)));
+        assert_eq!(tickets.next_of_core(Term(2), LogIndex(10)), None);
+        assert_eq!(tickets.next_of_core(Term(3), LogIndex(1)), None);
+        tickets.close(Instant(100));
+        let mut ended = Vec::new();
+        tickets.superseded(Term(3), LogIndex(9), |range| ended.push(range));
+        assert_eq!(ended, [EndedRange { first: Ticket(2), count: 3 }]);
+        assert_eq!(tickets.open_count(), 1);
+        tickets.superseded(Term(3), LogIndex(10), |range| ended.push(range));
+        assert_eq!(ended.last(), Some(&EndedRange { first: Ticket(6), count: 1 }));
+        // Nothing but an entry of the core's own: no range at all.
+        let mut tickets = Tickets::default();
+        tickets.open(Term(2), LogIndex(5), |_| ());
+        tickets.mint_for_core(LogIndex(6));
+        tickets.end_all(|range| panic!("{range:?}"));
     }
 }

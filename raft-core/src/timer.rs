@@ -20,6 +20,12 @@ fn earlier(at: &mut Instant, other: Option<Instant>) {
     }
 }
 
+/// The wait of a node whose priority is `priority` of ten.
+fn stretch(wait_ns: u64, priority: u8) -> u64 {
+    let tenth = wait_ns.checked_div(u64::from(priority)).unwrap_or(wait_ns);
+    if priority >= 10 || priority == 0 { wait_ns } else { tenth.saturating_mul(10) }
+}
+
 impl Node {
     /// When [`crate::Input::Tick`] is due at the latest; `None` once halted.
     #[must_use]
@@ -55,10 +61,10 @@ impl Node {
         Some(at)
     }
 
-    /// A new randomised wait, drawn afresh each time (B-011).
+    /// A new randomised wait, drawn afresh each time (B-011) and stretched by a low priority.
     pub(crate) fn restart_election_timer(&mut self) {
         let wait = self.jitter.between(self.options.election_min_ns, self.options.election_max_ns);
-        self.election_at = self.now.plus(wait);
+        self.election_at = self.now.plus(stretch(wait, self.options.priority));
     }
 
     pub(crate) fn on_tick(&mut self) {
@@ -97,5 +103,19 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    #[test]
+    fn a_low_priority_stretches_the_wait() {
+        let waits = [10, 5, 4, 2, 1].map(|priority| stretch(1_000, priority));
+        assert_eq!(waits, [1_000, 2_000, 2_500, 5_000, 10_000]);
+        assert_eq!(stretch(1_000, 0), 1_000, "who never campaigns need not wait longer for it");
+        assert_eq!(stretch(u64::MAX, 1), u64::MAX);
     }
 }

@@ -1,7 +1,7 @@
 //! Property tests: strategies, a reference model and a one-node rig for `raft-core` and `raft-sim`.
 //!
 //! For whoever wants to hold a Raft node, or code that drives one, to its promises with inputs
-//! that nobody thought of. Three things exist:
+//! that nobody thought of, or with the one story that matters. Four things exist:
 //!
 //! - [`strategy`] draws values of the real types: options with limits within reach, logs and
 //!   families of logs, messages that are right in all but one respect, next moves for one node,
@@ -11,6 +11,8 @@
 //!   once, queues stay within their limits, a refusal changes nothing. It keeps a tape that repeats
 //!   the node.
 //! - [`model`] is Raft in plain values, sharing no code with the core, to compare with.
+//! - [`script`] runs scenario scripts: text files that drive a small cluster of real nodes and say
+//!   what it must answer. It builds alone with `default-features = false`.
 //!
 //! # Test your own driver's input order
 //!
@@ -44,6 +46,28 @@
 //! assert_eq!((model.commit, model.vote), (1, None));
 //! ```
 //!
+//! # Write down a scenario
+//!
+//! Expected lines can be left out and accepted once they are right; docs/SCRIPTS.md is the
+//! reference of the language.
+//!
+//! ```
+//! use raft_proptest::script::{Verdict, run};
+//!
+//! let text = "# A sole voter needs its disk (inv:persist-before-send, thesis §3.4).
+//! cluster nodes=(1); expire n1 election
+//! ----
+//! n1 Follower -> Candidate term=1
+//! n1 persist term=1 vote=n1
+//!
+//! sync n1
+//! ----
+//! n1 Candidate -> Leader term=1
+//! n1 persist entries=1/1:noop
+//! ";
+//! assert_eq!(run("election/sole_voter", text, false), Verdict::Passed);
+//! ```
+//!
 //! # Test your own process in the simulator
 //!
 //! [`strategy::schedule::run_choice`] draws a seed and the fault axes; shrinking switches one kind
@@ -68,5 +92,8 @@
 //! failure is kept in the folder of proptest regressions and runs first from then on.
 
 pub mod model;
+#[cfg(feature = "properties")]
 pub mod rig;
+pub mod script;
+#[cfg(feature = "properties")]
 pub mod strategy;

@@ -19,8 +19,7 @@ use bytes::Bytes;
 
 use crate::{
     Node,
-    admission::deferred::Outstanding,
-    error::{ProposeError, ReadError, Rejected},
+    error::{ProposeError, Rejected},
     input::{Accepted, Input, Issued},
     role::RoleState,
     types::{Instant, Lifecycle, Membership, Role, Ticket},
@@ -136,7 +135,10 @@ impl Node {
             Rejected::NotInGroup => ProposeError::NotInGroup,
             Rejected::Disabled => ProposeError::Disabled { reason: self.disabled() },
             Rejected::Quarantined => ProposeError::Quarantined,
-            Rejected::Transferring => ProposeError::Transferring { to: self.transfer_target() },
+            Rejected::Transferring => match self.transferring() {
+                Some(to) => ProposeError::Transferring { to },
+                None => ProposeError::NotLeader { hint: self.leader_hint() },
+            },
             Rejected::ApplyHalted => ProposeError::ApplyHalted { at: self.apply_failed },
             Rejected::DeadlinePassed => ProposeError::DeadlinePassed,
             Rejected::TooLarge => ProposeError::TooLarge { max: self.options.entry_bytes_max },
@@ -150,46 +152,10 @@ impl Node {
         })
     }
 
-    /// Whom leadership is being handed over to.
-    pub(crate) fn transfer_target(&self) -> Option<crate::types::NodeId> {
-        match &self.role {
-            RoleState::Leader(leader) => leader.transfer.as_ref().map(|transfer| transfer.to),
-            _ => None,
-        }
-    }
-
-    /// Whether the machine is fit to answer reads that this leader takes.
-    pub(crate) fn judge_machine(&self) -> Result<(), Rejected> {
-        if self.apply_failed.is_some() {
-            return Err(Rejected::ApplyHalted);
-        }
-        let full = self.apply_queue_full(&Outstanding::default());
-        if full { Err(Rejected::ApplyQueueFull) } else { Ok(()) }
-    }
-
-    /// The refusal of a read, spelled out.
-    pub(crate) fn read_refused(&self, refused: Rejected) -> ReadError {
-        match refused {
-            Rejected::NotLeader => ReadError::NotLeader { hint: self.leader_hint() },
-            Rejected::ElectionInProgress => ReadError::ElectionInProgress { term: self.hard.term },
-            Rejected::NotInGroup => ReadError::NotInGroup,
-            Rejected::Disabled => ReadError::Disabled { reason: self.disabled() },
-            Rejected::Quarantined => ReadError::Quarantined,
-            Rejected::Transferring => ReadError::Transferring { to: self.transfer_target() },
-            Rejected::ApplyHalted => ReadError::ApplyHalted { at: self.apply_failed },
-            Rejected::ApplyQueueFull => {
-                let (entries, bytes) = self.apply_backlog();
-                ReadError::ApplyQueueFull { entries, bytes }
-            }
-            Rejected::ReadQueueFull => ReadError::QueueFull,
-            _ => ReadError::Halted,
-        }
-    }
-
     /// Whether this node takes proposals at all (SEMANTICS 2.1.2).
     fn door(&self) -> Result<Door, Rejected> {
         let door = match &self.role {
-            RoleState::Leader(leader) if leader.transfer.is_some() => {
+            RoleState::Leader(_) if self.transferring().is_some() => {
                 return Err(Rejected::Transferring);
             }
             RoleState::Leader(_) => Door::Log,

@@ -37,6 +37,12 @@ impl History {
         (found.0, &found.1)
     }
 
+    /// The first entry above `index`, if there is one.
+    pub(crate) fn first_above(&self, index: LogIndex) -> Option<LogIndex> {
+        let entries = core::iter::once(&self.base).chain(&self.above);
+        entries.map(|(at, _)| *at).find(|at| *at > index)
+    }
+
     /// How many entries stand above the base.
     pub(crate) const fn len(&self) -> usize {
         self.above.len()
@@ -116,6 +122,9 @@ mod tests {
         history.push(LogIndex(7), of(3));
         history.settle_upto(LogIndex(6));
         assert_eq!((history.len(), history.at(LogIndex(0))), (1, (LogIndex(4), &of(2))));
+        assert_eq!(history.first_above(LogIndex(3)), Some(LogIndex(4)));
+        assert_eq!(history.first_above(LogIndex(4)), Some(LogIndex(7)));
+        assert_eq!(history.first_above(LogIndex(7)), None);
         history.truncate_from(LogIndex(1));
         assert_eq!(history.newest(), (LogIndex(4), &of(2)), "the base is never undone");
     }

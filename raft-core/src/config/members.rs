@@ -1,7 +1,10 @@
 //! Members: what follows from the configuration in force, and from the log's other marks.
 //!
-//! **Intuition.** Entries the core itself acts on are noticed where they are appended, forgotten where they are cut off, and settled where they are committed. The peers this node speaks to are always those of the configuration in force, plus a few strangers that spoke first.
-//! **Source.** Thesis §4.1.
+//! **Intuition.** Entries the core itself acts on are noticed where they are appended, forgotten
+//! where they are cut off, and settled where they are committed. The peers this node speaks to are
+//! always those of the configuration in force, plus a few strangers that spoke first and, at a
+//! leader, those that are on their way out.
+//! **Source.** Thesis §4.1; B-061 to B-063, B-067 (a match forgotten), D-R12, D-W11.
 //! **Upholds.** `inv:configuration-safety`, `inv:bounded`.
 //! **Not here.** Legal changes (`change.rs`).
 
@@ -16,12 +19,18 @@ use crate::{
     output::{ConfigChanged, Output},
     peer::Peer,
     replication::{progress::Progress, silence::Quiet},
+    role::RoleState,
     settings::Settings,
-    types::{LogIndex, LogPosition, NodeId, Role},
+    types::{Incarnation, LogIndex, LogPosition, NodeId, Role},
 };
 
 /// Senders that are no members and are remembered nevertheless.
 const STRANGERS_MAX: usize = 8;
+
+/// Configurations and settings held above what is settled. A leader has one change open at a time,
+/// so a log that is up to date holds hardly any; a follower that is brought up accepts no more than
+/// this and goes on when the commit index has followed.
+const MARKS_MAX: usize = 1_024;
 
 /// The log's marks above what is settled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,21 +52,48 @@ impl Marks {
         }
     }
 
+    /// How many more entries the core itself acts on may be appended before some are settled.
+    pub(crate) fn room(&self) -> usize {
+        let held = self.history.len().saturating_add(self.settings.len());
+        MARKS_MAX.saturating_sub(held)
+    }
+
     /// Whatever was announced, the driver hears which configuration is in force.
     pub(crate) const fn announce_again(&mut self) {
         self.announced = (LogIndex(u64::MAX), false);
     }
-
-    /// What boot found needs no telling.
-    pub(crate) fn announced_as_recovered(&mut self) {
-        self.announced = (self.history.newest().0, self.announced.1 && self.history.len() == 0);
-    }
 }
 
 impl Node {
+    /// What boot found: settles what the machine already holds. It needs no telling.
+    pub(crate) fn marks_recovered(&mut self) {
+        let base = self.configuration.clone();
+        self.judge_standing(&base, None);
+        self.settings_recovered();
+        self.marks.history.settle_upto(self.applied);
+        self.update_diets();
+        let (index, _) = self.marks.history.newest();
+        self.marks.announced = (index, index <= self.commit);
+    }
+
+    /// How many entries of `run` may be appended without holding too many marks.
+    pub(crate) fn marks_fit(&self, run: &Run) -> u64 {
+        let mut room = self.marks.room();
+        if run.len() <= room as u64 {
+            return run.len();
+        }
+        let fits = run.as_slice().iter().take_while(|entry| {
+            let mark = entry.kind.is_mark();
+            let fits = !mark || room > 0;
+            room = room.saturating_sub(usize::from(mark));
+            fits
+        });
+        fits.count() as u64
+    }
+
     /// Takes note of what the core itself acts on among entries just appended.
     pub(crate) fn marks_appended(&mut self, run: &Run) {
-        for entry in run.iter().filter(|e| e.entry.kind.base() != EntryKind::COMMAND) {
+        for entry in run.iter().filter(|e| e.entry.kind != EntryKind::COMMAND) {
             self.mark_appended(entry.position, entry.entry);
         }
     }
@@ -67,17 +103,18 @@ impl Node {
         let index = position.index;
         match entry.kind {
             EntryKind::CONFIGURATION => match Configuration::decode(entry.payload.clone()) {
-                Ok(configuration) => {
+                Ok(configuration) if !configuration.is_blank() => {
                     self.marks.history.push(index, configuration);
-                    self.configuration_in_force();
+                    self.configuration_in_force(Some(index));
                 }
-                Err(_) => self.halt(HaltReason::UnreadableEntry { index }),
+                Ok(_) | Err(_) => self.halt(HaltReason::UnreadableEntry { index }),
             },
             EntryKind::SETTINGS => match Settings::decode(entry.payload.clone()) {
                 Ok(settings) => self.marks.settings.push((index, settings)),
                 Err(_) => self.halt(HaltReason::UnreadableEntry { index }),
             },
             EntryKind::SKIP => self.skip_appended(index, &entry.payload),
+            stub if stub.is_stub() => self.stub_appended(index),
             _ => {}
         }
     }
@@ -86,33 +123,51 @@ impl Node {
     pub(crate) fn marks_truncated(&mut self, from: LogIndex) {
         self.marks.settings.retain(|(index, _)| *index < from);
         self.skips_truncated(from);
+        self.changes.stubs = self.changes.stubs.min(from.prev());
         if self.marks.history.truncate_from(from) {
-            self.configuration_in_force();
+            self.configuration_in_force(None);
         }
     }
 
     /// Commit rose from `before`.
     pub(crate) fn marks_committed(&mut self, before: LogIndex) {
-        let commit = self.commit;
+        self.settle_settings();
+        let (index, _) = self.marks.history.at(self.commit);
+        if index > before {
+            self.changed(Changed::CONFIGURATION);
+            self.on_configuration_committed(index);
+        }
+        self.changes_committed();
+        self.witness_follows();
+        self.marks_applied();
+    }
+
+    /// The machine got further: a snapshot will never be asked for below it.
+    pub(crate) fn marks_applied(&mut self) {
+        if self.marks.history.len() > 0 {
+            self.marks.history.settle_upto(self.applied.min(self.commit));
+        }
+    }
+
+    /// Settings take effect where they are committed.
+    fn settle_settings(&mut self) {
         while let Some((index, settings)) = self.marks.settings.first().copied() {
-            if index > commit {
+            if index > self.commit {
                 break;
             }
             self.marks.settings.remove(0);
             self.settings = settings;
             self.options.adopt(&settings);
             self.snapshots.settings_committed(index, settings);
-            self.on_mark_committed(index);
-        }
-        let (index, _) = self.marks.history.at(commit);
-        if index > before {
-            self.changed(Changed::CONFIGURATION);
-            self.on_mark_committed(index);
+            if let RoleState::Leader(leader) = &mut self.role {
+                // Those who wait for shorter timeouts from now on need to hear from us in time.
+                leader.heartbeat_at = leader.heartbeat_at.min(self.now.plus(settings.heartbeat_ns));
+            }
         }
     }
 
     /// Settings whose effects the machine held at boot are in force from the start.
-    pub(crate) fn settings_recovered(&mut self) {
+    fn settings_recovered(&mut self) {
         let known = self.marks.settings.iter().take_while(|(at, _)| *at <= self.commit).count();
         if let Some((_, settings)) = self.marks.settings.drain(..known).next_back() {
             self.settings = settings;
@@ -121,13 +176,15 @@ impl Node {
         }
     }
 
-    /// The newest configuration of the log is another one: seats and peers follow it.
-    pub(crate) fn configuration_in_force(&mut self) {
+    /// The newest configuration of the log is another one, because an entry was appended or because
+    /// newer ones were cut off or replaced by a snapshot's: seats and peers follow it, and what
+    /// counts them counts anew.
+    pub(crate) fn configuration_in_force(&mut self, appended: Option<LogIndex>) {
         let newest = self.marks.history.newest().1.clone();
         let before = core::mem::replace(&mut self.configuration, newest);
         self.sync_peers();
         self.changed(Changed::CONFIGURATION);
-        self.on_configuration_in_force(&before);
+        self.on_configuration_in_force(&before, appended);
     }
 
     /// Brings seats and peers in line with the configuration in force.
@@ -135,11 +192,33 @@ impl Node {
         let own = self.hard.node;
         self.own_seat = self.configuration.seat(own);
         let configuration = self.configuration.clone();
-        for peer in &mut self.peers {
-            peer.seat = configuration.seat(peer.id);
-        }
+        let (index, _) = self.marks.history.newest();
         let leads = self.role() == Role::Leader;
-        let last = self.log.last_index();
+        let departure = leads.then(|| self.departure(index));
+        let start = || {
+            let last = self.log.last_index();
+            if leads { Progress::start(last) } else { Progress::default() }
+        };
+        let data = |seat: Seat| seat.is_member() && !seat.is_witness();
+        for peer in &mut self.peers {
+            let was = core::mem::replace(&mut peer.seat, configuration.seat(peer.id));
+            let now = peer.seat;
+            let pinned = configuration.incarnation(peer.id);
+            let other_life = pinned != Incarnation(0)
+                && peer.incarnation != Incarnation(0)
+                && pinned != peer.incarnation;
+            if now.is_member() && (!was.is_member() || other_life) {
+                peer.begin_anew(pinned, start());
+            } else if now.is_member() && pinned != Incarnation(0) {
+                peer.incarnation = pinned;
+            }
+            if was.is_member() && !now.is_member() {
+                peer.departing = departure;
+            }
+            if leads && data(now) && !(data(was) && !other_life) {
+                peer.counts_from = index;
+            }
+        }
         for node in configuration.members() {
             if node == own || self.peer(node).is_some() {
                 continue;
@@ -147,12 +226,26 @@ impl Node {
             let mut peer = Peer::new(node, configuration.seat(node));
             peer.incarnation = configuration.incarnation(node);
             if leads {
-                peer.progress = Progress::start(last);
+                peer.progress = Progress::start(self.log.last_index());
+                peer.counts_from = if data(peer.seat) { index } else { LogIndex::ZERO };
                 peer.quiet = Quiet::start(self.now);
             }
             let at = self.peers.partition_point(|other| other.id < node);
             self.peers.insert(at, peer);
         }
+        while self.forget_stranger(STRANGERS_MAX) {}
+    }
+
+    /// Forgets the lowest stranger if there are more than `max`; never the leader, who may be
+    /// leading while it leaves. Returns whether one was forgotten.
+    fn forget_stranger(&mut self, max: usize) -> bool {
+        let leader = self.leader;
+        let stranger = |peer: &&Peer| !peer.is_fed() && Some(peer.id) != leader;
+        if self.peers.iter().filter(stranger).count() <= max {
+            return false;
+        }
+        let lowest = self.peers.iter().position(|peer| stranger(&peer));
+        lowest.map(|at| self.peers.remove(at)).is_some()
     }
 
     /// Makes room for a sender that is no member here, so that it can be answered. Of more
@@ -161,12 +254,7 @@ impl Node {
         if self.peer(from).is_some() {
             return;
         }
-        let strangers = self.peers.iter().filter(|peer| !peer.seat.is_member()).count();
-        if strangers >= STRANGERS_MAX
-            && let Some(at) = self.peers.iter().position(|peer| !peer.seat.is_member())
-        {
-            self.peers.remove(at);
-        }
+        self.forget_stranger(STRANGERS_MAX.saturating_sub(1));
         let at = self.peers.partition_point(|other| other.id < from);
         self.peers.insert(at, Peer::new(from, Seat::default()));
     }

@@ -8,17 +8,25 @@
 //! **Upholds.** `inv:election-safety`, `inv:committed-durable`, `inv:configuration-safety`.
 //! **Not here.** Legal next configurations (`change.rs`), bytes (`codec.rs`).
 
+pub(crate) mod carry;
 pub(crate) mod change;
 pub(crate) mod codec;
+pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod members;
+pub(crate) mod plan;
 pub(crate) mod quorum;
 pub(crate) mod removed;
+pub(crate) mod witness;
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
-use crate::types::{Incarnation, LogIndex, Membership, NodeId, RecoveryEpoch};
+use crate::{
+    Node,
+    settings::Settings,
+    types::{Incarnation, LogIndex, Membership, NodeId, RecoveryEpoch},
+};
 
 /// The members of a group and what each may do. Small; cloning shares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +57,35 @@ pub struct ConfigurationParts {
     pub explicit_leave: bool,
     /// The unsafe recoveries this group went through, oldest first, with the index of each.
     pub recoveries: Vec<(RecoveryEpoch, LogIndex)>,
+}
+
+/// Which configuration is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigLevel {
+    /// The newest of the log: the one that counts here, committed or not.
+    InForce,
+    /// The newest that is known to be committed here: nothing undoes it.
+    Committed,
+}
+
+impl Node {
+    /// The configuration at `level`, the index of its entry, and whether it is committed. It is
+    /// what this node knows; other nodes may be further.
+    #[must_use]
+    pub fn configuration(&self, level: ConfigLevel) -> (&Configuration, LogIndex, bool) {
+        let history = &self.marks.history;
+        let (index, configuration) = match level {
+            ConfigLevel::InForce => history.newest(),
+            ConfigLevel::Committed => history.at(self.commit),
+        };
+        (configuration, index, index <= self.commit)
+    }
+
+    /// The group's settings as committed here.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 /// Why a set of members is no configuration.

@@ -22,10 +22,20 @@ impl Node {
             self.restart_election_timer();
             return;
         }
+        if let Some(until) = self.bound_until() {
+            // A campaign is a vote for oneself, and this node has promised not to give one.
+            self.election_at = until;
+            return;
+        }
+        self.begin_election(Term::ZERO);
+    }
+
+    /// Starts an ordinary election, in a term of at least `min_term`.
+    pub(crate) fn begin_election(&mut self, min_term: Term) {
         if self.options.pre_vote {
-            self.become_pre_candidate();
+            self.become_pre_candidate(min_term);
         } else {
-            self.become_candidate();
+            self.become_candidate(min_term);
         }
         self.settle_candidacy();
     }
@@ -48,7 +58,7 @@ impl Node {
         let last = self.log.last();
         let durable = self.lane.durable_hard();
         let message = match self.role {
-            RoleState::PreCandidate { round } => {
+            RoleState::PreCandidate { round, .. } => {
                 let Some(campaign_term) = self.campaign_term() else { return };
                 let round = RoundId { boot: self.boot_id, number: round };
                 Message::PreVote(PreVote { round, campaign_term, last })
@@ -60,7 +70,7 @@ impl Node {
                 if !backed {
                     return;
                 }
-                Message::RequestVote(RequestVote { last, authorised_by: None })
+                Message::RequestVote(RequestVote { last, authorised_by: self.handover.authorised })
             }
             RoleState::Follower | RoleState::Leader(_) => return,
         };

@@ -34,7 +34,7 @@ impl Node {
         from: NodeId,
         reply: PreVoteReply,
     ) -> Result<(), Rejected> {
-        let RoleState::PreCandidate { round } = self.role else { return Err(Rejected::Stale) };
+        let RoleState::PreCandidate { round, .. } = self.role else { return Err(Rejected::Stale) };
         if reply.round != (RoundId { boot: self.boot_id, number: round }) {
             return Err(Rejected::Stale);
         }
@@ -46,8 +46,9 @@ impl Node {
     }
 
     pub(crate) fn tally_pre_votes(&mut self) {
+        let RoleState::PreCandidate { min_term, .. } = self.role else { return };
         if self.is_quorum(true, |peer| peer.granted == Some(true)) {
-            self.become_candidate();
+            self.become_candidate(min_term);
             self.tally_votes();
         }
     }

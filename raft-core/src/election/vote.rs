@@ -13,7 +13,7 @@ use crate::{
     note::Note,
     role::RoleState,
     storage::HardState,
-    types::{LogPosition, NodeId, Role},
+    types::{Instant, LogPosition, NodeId, Role},
 };
 
 /// The answer to a candidate together with its reason.
@@ -37,14 +37,16 @@ fn judge_vote(own: &HardState, ours: LogPosition, from: NodeId, last: LogPositio
 impl Node {
     /// Whether a leader other than `asker` was heard from within the shortest election timeout, or
     /// may have been before a restart (thesis §4.2.3). The leader itself counts as having heard
-    /// when a quorum answered it lately.
+    /// when a quorum answered it lately. A promise given lasts, also if the timeout was shortened
+    /// since.
     pub(crate) fn leader_alive(&self, asker: NodeId) -> bool {
         let patience = self.options.election_min_ns;
         let heard = match &self.role {
             RoleState::Leader(leader) => self.now.since(leader.contact) < patience,
-            _ => self
-                .contact
-                .is_some_and(|(leader, at)| leader != asker && self.now.since(at) < patience),
+            _ => self.contact.is_some_and(|(leader, at)| {
+                let lately = self.now.since(at) < patience || self.now < self.promised_until;
+                leader != asker && lately
+            }),
         };
         heard || self.promise_holds()
     }
@@ -54,16 +56,32 @@ impl Node {
         self.now.since(self.booted_at) < self.boot_promise_ns
     }
 
-    /// Answers a request whose term is already our own. The reply waits behind the write of the
+    /// Whether this node may not help to elect `asker` now.
+    pub(crate) fn is_bound_against(&self, asker: NodeId) -> bool {
+        self.promise_holds() || self.options.check_quorum && self.leader_alive(asker)
+    }
+
+    /// Until when this node is bound to a leader of before the restart, or to one it heard since;
+    /// `None` if it is not, or if nobody else votes.
+    pub(crate) fn bound_until(&self) -> Option<Instant> {
+        let boot = self.booted_at.plus(self.boot_promise_ns);
+        let until = boot.max(self.promised_until);
+        let others = self.peers.iter().any(|peer| peer.seat.is_voter());
+        (self.now < until && others).then_some(until)
+    }
+
+    /// Answers a request whose term is already our own. `authorised`: the leader of the term we
+    /// were in hands over to this candidate, so what we promised that leader does not bind. The reply waits behind the write of the
     /// hard state: a promise is given after it is durable.
     pub(crate) fn on_request_vote(
         &mut self,
         from: NodeId,
         request: RequestVote,
+        authorised: bool,
     ) -> Result<(), Rejected> {
         let verdict = judge_vote(&self.hard, self.log.last(), from, request.last);
         let granted = verdict == Verdict::Granted;
-        if granted && self.hard.vote.is_none() && self.promise_holds() {
+        if granted && self.hard.vote.is_none() && !authorised && self.is_bound_against(from) {
             // No answer: the candidate asks again, and by then the promise is over.
             self.note(Note::LeaderAlive { candidate: from });
             return Err(Rejected::LeaderAlive);

@@ -12,7 +12,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod disable;
 pub(crate) mod fork;
-pub(crate) mod inspect;
+pub(crate) mod plan;
 pub(crate) mod recovery;
 pub(crate) mod skip;
 
@@ -23,21 +23,23 @@ use crate::{
     peer::Owed,
     rng::mix,
     storage::DisableReason,
-    types::{ClusterId, Lifecycle, Membership, RecoveryEpoch, Role},
+    types::{ClusterId, Lifecycle, RecoveryEpoch, Role},
 };
 
 impl Node {
     /// Whether this node takes part. Taken out of service it is at once, put back once that is
     /// durable.
     #[must_use]
-    pub const fn lifecycle(&self) -> Lifecycle {
+    pub fn lifecycle(&self) -> Lifecycle {
         if self.halted.is_some() {
             return Lifecycle::Halted;
         }
         match self.disabled() {
             Some(DisableReason::MustRejoin) => Lifecycle::Quarantined,
             Some(_) => Lifecycle::Disabled,
-            None if self.quarantined => Lifecycle::Quarantined,
+            None if self.quarantined || self.changes.other_life || self.wants_data() => {
+                Lifecycle::Quarantined
+            }
             None => Lifecycle::Running,
         }
     }
@@ -83,12 +85,6 @@ impl Node {
             (self.operations.open_count() <= 16, "open operations are bounded"),
         ];
         holds.iter().find(|(held, _)| !held).map_or(Ok(()), |(_, what)| Err(what))
-    }
-
-    /// What this node is to its group, by the configuration in force here.
-    #[must_use]
-    pub fn membership(&self) -> Membership {
-        self.configuration.membership(self.hard.node)
     }
 
     /// Whether this node listens to such a message at all. A disk that knows no configuration

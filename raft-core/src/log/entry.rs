@@ -125,16 +125,14 @@ pub struct EntryRef<'a> {
     pub entry: &'a Entry,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug)]
 enum Body {
     // One proposal a round is common: it costs one allocation instead of two.
     One(Entry),
     Many(Vec<Entry>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug)]
 struct Chunk {
     term: Term,
     first: LogIndex,
@@ -152,12 +150,50 @@ impl Chunk {
 }
 
 /// A non-empty range of a sealed chunk: consecutive entries of one term. Cloning shares.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// Equal if it holds equal entries at equal positions, whatever chunk they are in.
+#[derive(Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "RunParts", into = "RunParts"))]
 pub struct Run {
     chunk: Arc<Chunk>,
     start: u32,
     len: u32,
+}
+
+impl PartialEq for Run {
+    fn eq(&self, other: &Self) -> bool {
+        self.first_position() == other.first_position() && self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Run {}
+
+/// A run as it is written by serde; reading goes through [`Run::seal`].
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename = "Run")]
+struct RunParts {
+    term: Term,
+    first: LogIndex,
+    entries: Vec<Entry>,
+}
+
+#[cfg(feature = "serde")]
+impl From<Run> for RunParts {
+    fn from(run: Run) -> Self {
+        Self { term: run.term(), first: run.first(), entries: run.as_slice().to_vec() }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<RunParts> for Run {
+    type Error = &'static str;
+
+    fn try_from(parts: RunParts) -> Result<Self, Self::Error> {
+        Self::seal(parts.term, parts.first, parts.entries)
+            .ok_or("a run has at least one entry, from index 1 and below the last index")
+    }
 }
 
 impl fmt::Debug for Run {
@@ -303,12 +339,40 @@ impl Run {
 }
 
 /// Entries in order without a hole: no run, one run, or several. Small; cloning shares.
-#[derive(Clone, Default, PartialEq, Eq)]
+///
+/// Equal if they are the same entries at the same positions, whatever runs they come in.
+#[derive(Clone, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<Run>", into = "Vec<Run>"))]
 pub struct Entries(Runs);
 
-#[derive(Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+impl PartialEq for Entries {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Entries {}
+
+#[cfg(feature = "serde")]
+impl From<Entries> for Vec<Run> {
+    fn from(entries: Entries) -> Self {
+        entries.runs().to_vec()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Vec<Run>> for Entries {
+    type Error = NotContiguous;
+
+    fn try_from(runs: Vec<Run>) -> Result<Self, NotContiguous> {
+        let mut out = Self::EMPTY;
+        runs.into_iter().try_for_each(|run| out.push(run))?;
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Default)]
 enum Runs {
     #[default]
     None,
@@ -321,6 +385,7 @@ enum Runs {
 /// A run does not continue the entries before it: its first index is not the next one, or its
 /// term is lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NotContiguous {
     /// The last position before it.
     pub after: LogPosition,

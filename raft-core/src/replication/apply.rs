@@ -36,6 +36,7 @@ impl Node {
                 self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
                 self.applying.pop_front();
             }
+            self.marks_applied();
             self.changed(Changed::APPLIED);
             self.decide_skips();
         }
@@ -61,6 +62,9 @@ impl Node {
             return;
         }
         let all = self.commit.min(self.lane.durable());
+        if self.lacks_data() {
+            return;
+        }
         while self.handed < all && self.speaks() {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);
@@ -128,19 +132,25 @@ impl Node {
             });
             self.handed = run.last();
             self.note_handed_out(&run);
-            // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
-            let commands = if self.tickets.opens_with(run.term(), run.first()) {
-                if let Some(opening) = run.prefix(run.first()) {
-                    self.emit_apply(opening, None);
-                }
-                run.suffix(run.first().next())
-            } else {
-                Some(run)
+            self.hand_out_run(run);
+        }
+    }
+
+    /// Hands out a run. What a reign of ours appended for itself (its opening no-op, a read's
+    /// place) was proposed by nobody: it goes alone, without a ticket.
+    fn hand_out_run(&mut self, run: Run) {
+        let mut rest = Some(run);
+        while let Some(run) = rest {
+            let core = self.tickets.next_of_core(run.term(), run.first());
+            let (part, of_core) = match core.filter(|index| *index <= run.last()) {
+                Some(index) if index == run.first() => (run.prefix(index), true),
+                Some(index) => (run.prefix(index.prev()), false),
+                None => (Some(run.clone()), false),
             };
-            if let Some(run) = commands {
-                let first_ticket = self.tickets.applied(run.term(), run.first(), run.last());
-                self.emit_apply(run, first_ticket);
-            }
+            let Some(part) = part else { return };
+            rest = run.suffix(part.last().next());
+            let ticket = self.tickets.applied(part.term(), part.first(), part.last());
+            self.emit_apply(part, ticket.filter(|_| !of_core));
         }
     }
 

@@ -21,7 +21,13 @@ impl Node {
             return;
         }
         let durable = self.lane.durable();
-        let reached = LogIndex(self.reached(durable.0, |peer| peer.progress.matched.0));
+        let mut reached = LogIndex(self.reached(durable.0, |peer| peer.counted_match().0));
+        if let Some(gate) = self.changes.data_gate
+            && reached >= gate
+            && !self.data_quorums_hold(gate)
+        {
+            reached = gate.prev();
+        }
         if reached > self.commit && self.log.term_at(reached) == Some(self.hard.term) {
             self.set_commit(reached);
         }

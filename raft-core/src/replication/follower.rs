@@ -86,6 +86,7 @@ impl Node {
             return Err(Rejected::Malformed);
         }
         self.heard_from_leader(from, append.round);
+        self.on_void_transfer(append.void_transfer);
 
         if !self.log.matches(append.previous) {
             self.refuse(append.previous);
@@ -98,6 +99,7 @@ impl Node {
         if commit > self.commit && self.halted.is_none() && self.speaks() {
             self.set_commit(commit);
         }
+        self.on_new_leader_seen(from);
         Ok(())
     }
 
@@ -106,10 +108,7 @@ impl Node {
         self.become_follower(self.hard.term, Some(from));
         self.contact = Some((from, self.now));
         self.restart_election_timer();
-        if self.options.check_quorum && self.hard.promise_ns < self.options.election_min_ns {
-            // Answering is a promise not to elect another for this long, also after a restart.
-            self.hard.promise_ns = self.options.election_min_ns;
-        }
+        self.give_promise();
         self.answer.round = self.answer.round.max(round);
         self.answer.refused = None;
     }
@@ -199,6 +198,10 @@ impl Node {
                 return fresh.first().prev();
             }
             let whole = fresh.last();
+            let fits = self.marks_fit(&fresh);
+            let Some(fresh) = fresh.prefix(fresh.first().plus(fits).prev()) else {
+                return fresh.first().prev();
+            };
             let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
             verified = accepted.last();
             if let Some(last) = accepted.as_slice().last() {
@@ -281,6 +284,8 @@ impl Node {
     /// Sends the answer if it says anything new and what it says is durable.
     pub(crate) fn send_append_reply(&mut self) {
         if self.role() != Role::Follower
+            || self.quarantined
+            || self.changes.other_life
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
         {
@@ -296,6 +301,7 @@ impl Node {
             return;
         }
         let result = match self.answer.refused.take() {
+            _ if self.wants_data() => AppendResult::NeedSnapshot,
             Some((previous, hint)) => {
                 self.answer.told_refusal = true;
                 AppendResult::Refused { previous, hint }
@@ -315,7 +321,7 @@ impl Node {
                     Message::AppendReply(AppendReply {
                         round,
                         result,
-                        promise_ns: node.hard.promise_ns,
+                        promise_ns: node.promised_ns,
                         applied: node.applied,
                     }),
                 );

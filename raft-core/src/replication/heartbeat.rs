@@ -43,6 +43,9 @@ impl Node {
             leader.open_rounds.pop_back();
         }
         leader.round = leader.round.saturating_add(1);
+        if self.clock_back {
+            leader.lease_from = leader.round;
+        }
         leader.open_rounds.push_back((leader.round, self.now));
         let round = leader.round;
         self.on_round_answered();
@@ -54,11 +57,17 @@ impl Node {
         let Some(peer) = self.peer_mut(from) else { return };
         if round > peer.progress.acked_round {
             peer.progress.acked_round = round;
+            let left = peer.departing;
+            if left.is_some_and(|l| round > l.decided_round && peer.progress.matched >= l.index) {
+                // It holds the removal and knows that it is decided.
+                peer.departing = None;
+            }
             self.on_round_answered();
         }
     }
 
-    fn on_round_answered(&mut self) {
+    /// Takes over what a quorum of the configuration in force has answered by now.
+    pub(crate) fn on_round_answered(&mut self) {
         let RoleState::Leader(leader) = &self.role else { return };
         let newest = leader.round;
         let reached = self.reached(newest, |peer| peer.progress.acked_round);

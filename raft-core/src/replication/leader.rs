@@ -9,6 +9,7 @@
 
 use crate::{
     Node,
+    config::witness::{Diet, stubs},
     log::Entries,
     message::{AppendEntries, Message},
     peer::Peer,
@@ -25,7 +26,17 @@ impl Node {
         let RoleState::Leader(leader) = &mut self.role else { return };
         let round = leader.round;
         let notice = core::mem::take(&mut leader.notice_due);
-        self.with_peers(|node, peer| node.send_append_to(peer, round, notice));
+        let witnesses = !self.configuration.parts().witnesses.is_empty();
+        let last = self.log.last_index();
+        let stubs_upto = if witnesses { self.witness_limit() } else { last };
+        self.with_peers(|node, peer| {
+            let upto = match peer.diet {
+                Diet::Full => last,
+                Diet::Stubs => stubs_upto,
+                Diet::Nothing => LogIndex::ZERO,
+            };
+            node.send_append_to(peer, upto, round, notice);
+        });
         // A silent peer is told with its next probe.
         let behind = self.peers.iter().any(|peer| {
             peer.is_kept_up() && !peer.quiet.is_silent() && peer.progress.told_commit < self.commit
@@ -40,7 +51,8 @@ impl Node {
         }
     }
 
-    fn send_append_to(&mut self, peer: &mut Peer, round: u64, notice: bool) {
+    /// Sends one peer what it needs of the log up to `last`.
+    fn send_append_to(&mut self, peer: &mut Peer, last: LogIndex, round: u64, notice: bool) {
         if !peer.is_kept_up() {
             return;
         }
@@ -56,7 +68,6 @@ impl Node {
             }
             return;
         }
-        let last = self.log.last_index();
         let mut sent = false;
         while peer.progress.next <= last && peer.progress.may_send(&self.options) {
             let next = peer.progress.next;
@@ -94,6 +105,7 @@ impl Node {
     pub(crate) fn send_entries(&mut self, peer: &mut Peer, entries: Entries, round: u64) {
         let before = peer.progress.next.prev();
         let Some(term) = self.log.term_at(before) else { return };
+        let entries = if peer.diet == Diet::Full { entries } else { stubs(&entries) };
         match entries.last() {
             Some(last) => peer.progress.on_sent(last.index, entries.len_bytes()),
             None => peer.progress.probing = peer.progress.state == ProgressState::Probe,
@@ -101,7 +113,7 @@ impl Node {
         peer.progress.sent_round = round;
         peer.progress.told_commit = peer.progress.told_commit.max(self.commit);
         let previous = LogPosition::new(term, before);
-        let void_transfer = self.void_transfer_for(peer.id, round);
+        let void_transfer = self.void_transfers();
         let append = AppendEntries { previous, entries, commit: self.commit, round, void_transfer };
         self.send(peer, Message::AppendEntries(append));
     }

@@ -81,6 +81,13 @@ impl Node {
         helps && room(self)
     }
 
+    /// Appends an entry of the core's own in the middle of a reign.
+    pub(crate) fn append_for_core(&mut self, entry: Entry) -> LogIndex {
+        let index = self.append_own(entry);
+        self.tickets.mint_for_core(index);
+        index
+    }
+
     /// Appends one entry as leader, stamped.
     pub(crate) fn append_own(&mut self, mut entry: Entry) -> LogIndex {
         if let RoleState::Leader(leader) = &mut self.role {

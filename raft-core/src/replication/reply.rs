@@ -53,14 +53,18 @@ impl Node {
             }
             AppendResult::StaleTerm => {}
         }
+        self.settle_alive_transfers(from, &reply);
         let now = self.now;
         if let Some(peer) = self.peer_mut(from) {
             peer.applied = peer.applied.max(reply.applied);
             peer.heard_at = Some(now);
             peer.quiet.answered(now);
         }
-        self.on_promise(from, &reply);
-        self.on_round_ack(from, reply.round);
+        // A node that holds nothing is no evidence of a quorum (D-W6).
+        if reply.result != AppendResult::NeedSnapshot {
+            self.on_promise(from, &reply);
+            self.on_round_ack(from, reply.round);
+        }
         Ok(())
     }
 
@@ -139,6 +143,7 @@ impl Node {
             self.disable_for(DisableReason::UnsupportedEntry { index, kind });
             return Ok(());
         }
+        self.judge_fetched(&entries);
         match asker {
             Some(peer) => self.on_entries_for_peer(peer, first, entries),
             None => self.on_entries_for_apply(entries),

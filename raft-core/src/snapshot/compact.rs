@@ -52,8 +52,8 @@ impl Node {
     }
 
     /// Lets go of what nobody needs. Small gains wait: while a slow peer is all that holds the
-    /// rest, each step drops at least half of what could go, so one snapshot causes a few steps
-    /// and not one for each entry that the peer takes.
+    /// rest, each step drops at least an eighth of what could go, so that not every entry the peer
+    /// takes is a step of its own, and what is kept for it is over the bound by a seventh at most.
     pub(super) fn compact_if_due(&mut self) {
         let base = self.log.base().index;
         if self.snapshots.newest_index().min(self.applied) <= base {
@@ -72,7 +72,7 @@ impl Node {
         };
         let (target, most) = judge_compaction(&self.options, needs);
         let gain = target.since(base);
-        if gain == 0 || target != most && gain.saturating_mul(2) < most.since(base) {
+        if gain == 0 || target != most && gain.saturating_mul(8) < most.since(base) {
             return;
         }
         self.log.compact_to(target);

@@ -60,6 +60,26 @@ impl SnapshotMeta {
         }
     }
 
+    /// [`SnapshotMeta::digest`] of a snapshot whose data is left out, because whom it is for keeps
+    /// none. A machine that is really empty has digest 0.
+    pub const WITHOUT_DATA: u64 = u64::MAX;
+
+    /// Whether there is data to it somewhere, but not here: no machine can be made of it.
+    #[must_use]
+    pub const fn lacks_data(&self) -> bool {
+        self.size_bytes == 0 && self.digest == Self::WITHOUT_DATA
+    }
+
+    /// The same without its data.
+    #[must_use]
+    pub fn without_data(mut self) -> Self {
+        if self.size_bytes > 0 {
+            self.size_bytes = 0;
+            self.digest = Self::WITHOUT_DATA;
+        }
+        self
+    }
+
     /// Index of the last entry it covers.
     #[must_use]
     pub const fn index(&self) -> LogIndex {

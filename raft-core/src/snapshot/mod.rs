@@ -9,6 +9,9 @@
 //! **Not here.** The machine's bytes and their transport (the driver; `chunk/` helps it), when the
 //! log is cut (`compact.rs`).
 
+pub(crate) mod catalogue;
+pub(crate) mod choose;
+pub mod chunk;
 pub(crate) mod compact;
 pub(crate) mod meta;
 pub(crate) mod publish;
@@ -170,12 +173,6 @@ impl Node {
     #[must_use]
     pub fn snapshot(&self) -> Option<&SnapshotMeta> {
         self.snapshots.newest.as_deref()
-    }
-
-    /// The position the log stands on: of everything below nothing is known here, not even terms.
-    #[must_use]
-    pub const fn log_base(&self) -> crate::types::LogPosition {
-        self.log.base()
     }
 
     /// Takes, installs and compacts what is due.

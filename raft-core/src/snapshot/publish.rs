@@ -44,6 +44,9 @@ impl Node {
         // What was asked for is covered by the snapshot, or will be asked for again.
         self.apply_fetch = Fetch::Idle;
         self.apply_fetched = None;
+        if meta.lacks_data() {
+            self.stub_appended(position.index);
+        }
         self.snapshots.founding |= blank;
         self.adopt_meta(&meta, keep_log);
         let ended = &mut self.ended;
@@ -59,6 +62,8 @@ impl Node {
 
     fn reset_log(&mut self, position: LogPosition, stamp: u64) {
         let first_gone = self.commit.next();
+        // Whatever lacked its data is gone with it.
+        self.changes.stubs = LogIndex::ZERO;
         self.lane.on_reset(self.commit, position.index);
         self.log.reset_to(position);
         self.last_stamp = stamp;
@@ -81,7 +86,7 @@ impl Node {
         self.marks.announce_again();
         self.settings = meta.settings;
         self.options.adopt(&meta.settings);
-        self.configuration_in_force();
+        self.configuration_in_force(None);
     }
 
     /// The part of the next write that publishes, if there is one.

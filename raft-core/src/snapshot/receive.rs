@@ -127,9 +127,12 @@ impl Node {
         if verdict == Verdict::Publish {
             self.publish_snapshot(stage, meta);
         }
-        // Every leader holds what is committed; that it may go on there is news to it.
+        // Every leader holds what is committed.
         self.verified = self.verified.max(self.commit);
-        self.tell_match();
+        if verdict != Verdict::Publish || blank {
+            // Else the match rises with the write, and that is told by itself.
+            self.tell_match();
+        }
         verdict
     }
 }

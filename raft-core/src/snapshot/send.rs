@@ -69,7 +69,8 @@ impl Node {
     pub(crate) fn on_need_snapshot(&mut self, peer: NodeId) {
         let Some(peer) = self.peer_mut(peer) else { return };
         // A disk that acknowledged something in this life is not empty: the answer is an old one.
-        let old = peer.progress.matched > LogIndex::ZERO;
+        // One that was made a data member since may stand on stubs, whatever it acknowledged then.
+        let old = peer.counted_match() > LogIndex::ZERO;
         if old || peer.progress.state == ProgressState::Snapshot {
             return;
         }
@@ -152,7 +153,7 @@ impl Node {
         let previous = sending.or(newest).filter(known).unwrap_or(base);
         peer.progress.sent_round = round;
         peer.progress.told_commit = self.commit;
-        let void_transfer = self.void_transfer_for(peer.id, round);
+        let void_transfer = self.void_transfers();
         let append = AppendEntries {
             previous,
             commit: self.commit,
@@ -168,9 +169,7 @@ impl Node {
             return self.genesis().map_or(Means::None, |meta| Means::Message(Box::new(meta)));
         };
         if peer.seat.is_witness() || newest.size_bytes == 0 {
-            let (digest, size_bytes) = (0, 0);
-            let meta = SnapshotMeta { digest, size_bytes, ..(**newest).clone() };
-            return Means::Message(Box::new(meta));
+            return Means::Message(Box::new((**newest).clone().without_data()));
         }
         Means::Driver(newest.clone())
     }

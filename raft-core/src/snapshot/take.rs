@@ -151,9 +151,10 @@ impl Node {
         }
         let Some(meta) = self.describe_handed_out() else { return };
         self.snapshots.wanted = false;
-        if self.own_seat.is_witness() {
+        if self.changes.witness_from.is_some() {
             // It holds no data: the description is the whole snapshot.
-            self.publish_own(meta);
+            let digest = SnapshotMeta::WITHOUT_DATA;
+            self.publish_own(SnapshotMeta { digest, ..meta });
             return;
         }
         let number = self.snapshots.mint();

@@ -166,6 +166,10 @@ pub struct Boot {
     /// ([`crate::Apply::skipped`]); only those above the snapshot matter. Empty for a machine in
     /// memory.
     pub skipped: Vec<LogIndex>,
+    /// The highest index of the log whose kind [`EntryKind::is_stub`]; 0 if there is none.
+    ///
+    /// [`EntryKind::is_stub`]: crate::EntryKind::is_stub
+    pub stubs: LogIndex,
 }
 
 impl Boot {
@@ -191,6 +195,7 @@ impl Boot {
             last_stamp: 0,
             last_label: Some(0),
             skipped: Vec::new(),
+            stubs: LogIndex::ZERO,
         }
     }
 
@@ -242,6 +247,13 @@ impl Boot {
     #[must_use]
     pub fn with_marks(mut self, marks: Vec<(LogPosition, Entry)>) -> Self {
         self.marks = marks;
+        self
+    }
+
+    /// The same with stubs of a witness in the log, the last of them at `stubs`.
+    #[must_use]
+    pub const fn with_stubs(mut self, stubs: LogIndex) -> Self {
+        self.stubs = stubs;
         self
     }
 

@@ -44,6 +44,12 @@ pub enum BootError {
         /// Which.
         found: u64,
     },
+    /// The snapshot's description contradicts itself: no configuration, one from above its own
+    /// position, or settings that cannot hold.
+    SnapshotMeta {
+        /// The snapshot's position.
+        snapshot: LogPosition,
+    },
     /// A mark is outside the log above the snapshot, out of order, of a kind that is no mark, or
     /// cannot be read.
     Mark {
@@ -99,6 +105,9 @@ impl fmt::Display for BootError {
             }
             Self::WrongMachine { found } => {
                 write!(f, "snapshot is of machine {found}, not of this one")
+            }
+            Self::SnapshotMeta { snapshot } => {
+                write!(f, "description of the snapshot at {snapshot} contradicts itself")
             }
             Self::Mark { index } => write!(f, "mark at {index} does not fit the log"),
             Self::AppliedBelowSnapshot { applied } => {
@@ -177,6 +186,12 @@ fn judge_snapshot(options: &Options, boot: &Boot) -> Result<(), BootError> {
         return Err(BootError::WrongMachine { found: meta.machine_id });
     }
     let snapshot = meta.position;
+    if meta.configuration.is_blank()
+        || meta.configuration_index > snapshot.index
+        || meta.settings.validate(options).is_err()
+    {
+        return Err(BootError::SnapshotMeta { snapshot });
+    }
     let held = boot.terms.iter().rev().find(|run| run.first <= snapshot.index);
     let differs = held.is_some_and(|run| run.term != snapshot.term);
     if boot.last < snapshot.index || differs || (snapshot.index.0 == 0) != (snapshot.term.0 == 0) {
@@ -199,7 +214,8 @@ fn judge_marks(boot: &Boot) -> Result<(), BootError> {
             && run.is_some_and(|run| run.term == position.term)
             && entry.kind.is_mark();
         let readable = match entry.kind {
-            EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone()).is_ok(),
+            EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone())
+                .is_ok_and(|configuration| !configuration.is_blank()),
             EntryKind::SETTINGS => Settings::decode(entry.payload.clone()).is_ok(),
             EntryKind::SKIP => skip::decode(entry.payload.clone()).is_some(),
             _ => true,
@@ -237,6 +253,7 @@ mod tests {
     use crate::{
         config::Configuration,
         log::TermRun,
+        snapshot::meta::SnapshotMeta,
         storage::HardState,
         types::{BootId, ClusterId, GroupId, NodeId},
     };
@@ -291,5 +308,97 @@ mod tests {
         assert_eq!(judge_boot(&options, &boot()), Err(BootError::TooManyTerms { runs: 2 }));
         let options = Options { reads_max: 0, ..Options::default() };
         assert!(matches!(judge_boot(&options, &boot()), Err(BootError::Options(_))));
+    }
+
+    /// The log of [`boot`] with a snapshot of 3/4 under it and entries kept below.
+    fn with_snapshot() -> Boot {
+        let before = boot();
+        let mut meta = SnapshotMeta::empty(
+            LogPosition::new(Term(4), LogIndex(3)),
+            before.configuration.clone(),
+            Options::default().settings(),
+            0,
+        );
+        meta.configuration_index = LogIndex(2);
+        let mut out = before.clone().with_snapshot(meta);
+        (out.first, out.last, out.terms) = (before.first, before.last, before.terms);
+        out
+    }
+
+    /// 2.12.1, S-09, B-095, B-058: every way a snapshot and a log can fail to fit.
+    #[test]
+    fn a_snapshot_and_a_log_that_do_not_connect_are_refused() {
+        let judge = |change: fn(&mut Boot)| {
+            let mut boot = with_snapshot();
+            change(&mut boot);
+            judge_boot(&Options::default(), &boot)
+        };
+        fn meta(boot: &mut Boot) -> &mut SnapshotMeta {
+            boot.snapshot.as_mut().unwrap()
+        }
+        let snapshot = LogPosition::new(Term(4), LogIndex(3));
+        let mismatch = Err(BootError::SnapshotMismatch { snapshot });
+        let bad = Err(BootError::SnapshotMeta { snapshot });
+        assert_eq!(judge(|_| ()), Ok(()));
+        // The log may begin at most right above it.
+        let from = |first: u64| {
+            let mut boot = with_snapshot();
+            boot.first = LogIndex(first);
+            boot.terms = alloc::vec![TermRun { first: LogIndex(first), term: Term(4) }];
+            judge_boot(&Options::default(), &boot)
+        };
+        assert_eq!((from(3), from(4)), (Ok(()), Ok(())));
+        assert_eq!(from(5), Err(BootError::MissingPrefix { first: LogIndex(5) }));
+        assert_eq!(judge(|b| b.last.0 = 2), Err(BootError::TermRuns { run: 1 }));
+        let behind = |b: &mut Boot| {
+            b.last.0 = 2;
+            b.terms.truncate(1);
+        };
+        assert_eq!(judge(behind), mismatch, "the log ends below it");
+        assert_eq!(judge(|b| b.terms[1].term.0 = 3), mismatch, "another entry is there");
+        assert_eq!(
+            judge(|b| meta(b).position.index.0 = 0),
+            Err(BootError::SnapshotMeta { snapshot: LogPosition::new(Term(4), LogIndex(0)) })
+        );
+        let applied = LogIndex(2);
+        let below = Err(BootError::AppliedBelowSnapshot { applied });
+        assert_eq!(judge(|b| b.applied.0 = 2), below);
+        assert_eq!(judge(|b| meta(b).machine_id = 6), Err(BootError::WrongMachine { found: 6 }));
+        assert_eq!(judge(|b| meta(b).configuration = Configuration::default()), bad);
+        assert_eq!(judge(|b| meta(b).configuration_index.0 = 4), bad);
+        assert_eq!(judge(|b| meta(b).settings.heartbeat_ns = 0), bad);
+        assert_eq!(
+            judge(|b| b.hard_state.term.0 = 3),
+            Err(BootError::TermRegression { hard_state: Term(3), log: Term(4) })
+        );
+    }
+
+    #[test]
+    fn a_disk_that_ends_below_its_mark_lost_something_and_a_covered_one_did_not() {
+        let lost = |mark: (u64, u64), change: fn(&mut Boot)| {
+            let mut boot = with_snapshot();
+            boot.hard_state.mark = LogPosition::new(Term(mark.0), LogIndex(mark.1));
+            change(&mut boot);
+            has_lost(&boot)
+        };
+        for (mark, want) in [
+            ((0, 0), false),
+            ((1, 2), false),
+            ((4, 3), false),
+            ((4, 5), false),
+            ((4, 6), true),
+            ((3, 5), true),
+            ((2, 3), true),
+            ((2, 2), true),
+        ] {
+            assert_eq!(lost(mark, |_| ()), want, "{mark:?}");
+        }
+        // Without the entries below the snapshot nothing contradicts an old mark.
+        let compacted = |b: &mut Boot| {
+            b.first.0 = 4;
+            b.terms = alloc::vec![TermRun { first: LogIndex(4), term: Term(4) }];
+        };
+        assert!(!lost((2, 2), compacted));
+        assert!(lost((2, 3), compacted), "the snapshot itself does");
     }
 }

@@ -8,34 +8,52 @@
 //! **Not here.** What the parts mean (`wire/`, `config/codec.rs`, `settings.rs`).
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 
 /// Why bytes have no meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CursorError {
     /// They end in the middle of something.
     Short,
-    /// A number is spelled with more bytes than it needs, or does not fit 64 bits.
+    /// A number is spelled with more bytes than it needs, or does not fit its type.
     Number,
     /// A count is above its limit or above what the bytes can hold.
     Count,
     /// A tag or flag has a value that this version does not know.
     Tag(u8),
+    /// Every part can be read and together they mean nothing.
+    Value,
+    /// Something stands behind the last part.
+    Trailing,
 }
 
-/// Appends parts to a buffer.
-pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let low = u8::try_from(value & 0x7f).unwrap_or(0);
-        value >>= 7;
-        if value == 0 {
-            out.push(low);
-            return;
+impl fmt::Display for CursorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => f.write_str("the bytes end early"),
+            Self::Number => f.write_str("a number is spelled too long or does not fit"),
+            Self::Count => f.write_str("a count is over its limit or over what the bytes hold"),
+            Self::Tag(tag) => write!(f, "tag {tag} is not known"),
+            Self::Value => f.write_str("the parts contradict each other"),
+            Self::Trailing => f.write_str("something stands behind the last part"),
         }
-        out.push(low | 0x80);
     }
+}
+
+impl core::error::Error for CursorError {}
+
+/// Appends a number.
+#[inline]
+pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        // The mask makes the cast exact.
+        out.push(u8::try_from(value & 0x7f).unwrap_or(0) | 0x80);
+        value >>= 7;
+    }
+    out.push(u8::try_from(value & 0x7f).unwrap_or(0));
 }
 
 /// Appends a length and the bytes.
@@ -44,43 +62,106 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Takes parts from the front of a buffer.
+/// Takes parts from the front of a buffer. Nothing is taken by a call that fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor {
-    rest: Bytes,
+    bytes: Bytes,
+    at: usize,
+    end: usize,
 }
 
 impl Cursor {
     pub(crate) const fn new(bytes: Bytes) -> Self {
-        Self { rest: bytes }
+        Self::starting_at(bytes, 0)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+    /// The same buffer from `at` on.
+    pub(crate) const fn starting_at(bytes: Bytes, at: usize) -> Self {
+        let end = bytes.len();
+        Self { bytes, at, end }
     }
 
-    pub(crate) fn left(&self) -> usize {
-        self.rest.len()
+    /// Lets only the next `len` bytes be taken; gives what [`Cursor::widen`] wants afterwards.
+    pub(crate) const fn narrow(&mut self, len: usize) -> Result<usize, CursorError> {
+        if len > self.left() {
+            return Err(CursorError::Short);
+        }
+        let outer = self.end;
+        self.end = self.at.saturating_add(len);
+        Ok(outer)
     }
 
+    /// Ends a [`Cursor::narrow`]; what was not taken of it is passed over.
+    pub(crate) const fn widen(&mut self, outer: usize) {
+        self.at = self.end;
+        self.end = outer;
+    }
+
+    /// How many bytes were taken.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// How long the buffer is, taken and left.
+    pub(crate) const fn whole(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Passes over `len` bytes, or over what is left.
+    pub(crate) fn skip(&mut self, len: usize) {
+        self.at = self.at.saturating_add(len).min(self.end);
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.at >= self.end
+    }
+
+    pub(crate) const fn left(&self) -> usize {
+        self.end.saturating_sub(self.at)
+    }
+
+    #[inline]
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..self.end).unwrap_or(&[])
+    }
+
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, CursorError> {
-        let first = self.rest.first().copied().ok_or(CursorError::Short)?;
-        let _ = self.rest.split_to(1);
+        let first = self.rest().first().copied().ok_or(CursorError::Short)?;
+        self.at = self.at.saturating_add(1);
         Ok(first)
     }
 
     pub(crate) fn flag(&mut self) -> Result<bool, CursorError> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => Err(CursorError::Tag(other)),
+        match self.rest().first() {
+            None => Err(CursorError::Short),
+            Some(0 | 1) => self.u8().map(|byte| byte == 1),
+            Some(other) => Err(CursorError::Tag(*other)),
         }
     }
 
+    /// Four bytes, little-endian: a length that was written before it was known.
+    pub(crate) fn u32_fixed(&mut self) -> Result<u32, CursorError> {
+        let bytes = self.rest().first_chunk().copied().ok_or(CursorError::Short)?;
+        self.at = self.at.saturating_add(4);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, CursorError> {
+        match self.rest().first().copied() {
+            Some(byte) if byte < 0x80 => {
+                self.at = self.at.saturating_add(1);
+                Ok(u64::from(byte))
+            }
+            _ => self.long_u64(),
+        }
+    }
+
+    fn long_u64(&mut self) -> Result<u64, CursorError> {
         let mut value = 0_u64;
         let mut shift = 0_u32;
-        for (at, byte) in self.rest.iter().enumerate() {
+        for (at, byte) in self.rest().iter().enumerate() {
             let low = u64::from(byte & 0x7f);
             if shift == 63 && low > 1 || shift > 63 {
                 return Err(CursorError::Number);
@@ -90,7 +171,7 @@ impl Cursor {
                 if *byte == 0 && at > 0 {
                     return Err(CursorError::Number);
                 }
-                let _ = self.rest.split_to(at.saturating_add(1));
+                self.at = self.at.saturating_add(at).saturating_add(1);
                 return Ok(value);
             }
             shift = shift.saturating_add(7);
@@ -100,20 +181,27 @@ impl Cursor {
 
     /// A count of items of at least `item_bytes` bytes each, at most `max`.
     pub(crate) fn count(&mut self, item_bytes: usize, max: usize) -> Result<usize, CursorError> {
-        let count = usize::try_from(self.u64()?).map_err(|_| CursorError::Count)?;
-        let needed = count.checked_mul(item_bytes).ok_or(CursorError::Count)?;
-        if count > max || needed > self.rest.len() {
-            return Err(CursorError::Count);
+        let start = self.at;
+        let count = usize::try_from(self.u64()?).ok().filter(|count| *count <= max);
+        let needed = count.and_then(|count| count.checked_mul(item_bytes));
+        match (count, needed) {
+            (Some(count), Some(needed)) if needed <= self.left() => Ok(count),
+            _ => {
+                self.at = start;
+                Err(CursorError::Count)
+            }
         }
-        Ok(count)
     }
 
     /// The next `len` bytes, shared with the buffer.
     pub(crate) fn take(&mut self, len: usize) -> Result<Bytes, CursorError> {
-        if len > self.rest.len() {
+        let end = self.at.saturating_add(len);
+        if len > self.left() {
             return Err(CursorError::Short);
         }
-        Ok(self.rest.split_to(len))
+        let taken = self.bytes.slice(self.at..end);
+        self.at = end;
+        Ok(taken)
     }
 
     /// A length and that many bytes, at most `max`.

@@ -55,13 +55,15 @@ pub(crate) struct Disk {
     pub(crate) log: Vec<(LogPosition, Entry)>,
     /// The newest snapshot published or taken here.
     pub(crate) snapshot: Option<Image>,
+    /// Those it replaced.
+    pub(crate) older: Vec<Image>,
     /// Snapshots received and not published.
     pub(crate) stages: BTreeMap<u64, Image>,
 }
 
 impl Disk {
     pub(crate) fn empty(hard: HardState) -> Self {
-        Self { hard, log: Vec::new(), snapshot: None, stages: BTreeMap::new() }
+        Self { hard, log: Vec::new(), snapshot: None, older: Vec::new(), stages: BTreeMap::new() }
     }
 
     /// Index of the last entry on disk, or of the snapshot if there is none above it.
@@ -83,7 +85,8 @@ impl Disk {
             let above =
                 self.snapshot.as_ref().is_none_or(|old| old.meta.index() <= publish.meta.index());
             assert!(above, "a published snapshot is never older");
-            self.snapshot = Some(Image { meta: publish.meta.clone(), machine });
+            let image = Image { meta: publish.meta.clone(), machine };
+            self.older.extend(self.snapshot.replace(image));
             if !publish.keep_log {
                 self.log.clear();
             }
@@ -106,8 +109,13 @@ impl Disk {
     /// Takes over a snapshot of the own machine.
     pub(crate) fn keep(&mut self, image: Image) {
         if self.snapshot.as_ref().is_none_or(|old| old.meta.index() < image.meta.index()) {
-            self.snapshot = Some(image);
+            self.older.extend(self.snapshot.replace(image));
         }
+    }
+
+    /// The image with this description, however old.
+    pub(crate) fn image(&self, meta: &SnapshotMeta) -> Option<Image> {
+        self.snapshot.iter().chain(&self.older).find(|image| image.meta == *meta).cloned()
     }
 
     pub(crate) fn compact_to(&mut self, upto: LogIndex) {
@@ -136,6 +144,8 @@ impl Disk {
             out = out.with_log(terms, last.index, entry.stamp).with_label(entry.label);
         }
         let marks = self.log.iter().filter(|(p, e)| p.index > covered && e.kind.is_mark());
-        out.with_marks(marks.cloned().collect())
+        let stubs = self.log.iter().rev().find(|(_, e)| e.kind.is_stub() && e.kind.is_known(1));
+        let stubs = stubs.map_or(LogIndex(0), |(at, _)| at.index);
+        out.with_marks(marks.cloned().collect()).with_stubs(stubs)
     }
 }

@@ -10,10 +10,11 @@
 
 use bytes::Bytes;
 use raft_core::{
-    Accepted, Boot, BootError, BootId, ClusterId, Configuration, Entries, Envelope, FetchFailure,
-    GroupId, HardState, Incarnation, Input, Instant, LogIndex, Message, Node, NodeId, Options,
-    Output, PersistAck, ReadEntries, ReadTicket, ReceivedSnapshot, Rejected, Role, SendFailure,
-    SendSnapshot, SnapshotTaken, StageId, Term, Ticket,
+    Accepted, Boot, BootError, BootId, Change, ChangeError, ClusterId, ConfigAction, ConfigChange,
+    ConfigLevel, Configuration, Entries, Envelope, FetchFailure, GroupId, HardState, Incarnation,
+    Input, Instant, LogIndex, Membership, Message, Node, NodeId, OperationFailure, OperationTicket,
+    Options, Output, PersistAck, ReadEntries, ReadTicket, ReceivedSnapshot, Rejected, Role,
+    SendFailure, SendSnapshot, SnapshotTaken, StageId, Term, Ticket,
 };
 
 pub(crate) use crate::{disk::*, say::*, server::*};
@@ -79,6 +80,11 @@ impl Rig {
 
     /// `n` fresh servers.
     pub(crate) fn with(n: u64, options: Options) -> Self {
+        Self::joined_by(n, 0, options)
+    }
+
+    /// `n` fresh servers that found a group, and `more` that know of it and are not in it.
+    pub(crate) fn joined_by(n: u64, more: u64, options: Options) -> Self {
         // Of none: all disks are to be added blank.
         let voters = Configuration::new((1..=n).map(NodeId)).unwrap_or_default();
         let now = Instant(1_000 * MS);
@@ -88,7 +94,7 @@ impl Rig {
             let node = Node::boot(options.clone(), boot, now).unwrap();
             Server::new(node, disk, id * 1_000)
         };
-        let servers = (1..=n).map(server).collect();
+        let servers = (1..=n + more).map(server).collect();
         let net = Vec::new();
         let (parcels, slow_parcels, stages) = (Vec::new(), false, 0);
         Self { servers, net, now, options, voters, parcels, slow_parcels, stages }
@@ -184,8 +190,7 @@ impl Rig {
             }
             Output::SendSnapshot(send) => {
                 server.sends.push((*send).clone());
-                let known = server.disk.snapshot.clone().filter(|image| image.meta == send.meta);
-                let known = known.expect("what is sent is on disk");
+                let known = server.disk.image(&send.meta).expect("what is sent is on disk");
                 self.parcels.push(Parcel { from: id, send: *send, image: known });
             }
             Output::DiscardSnapshot(stage) => {
@@ -193,7 +198,10 @@ impl Rig {
                 server.discards.push(stage);
             }
             Output::CompactTo(upto) => {
-                assert!(upto.0 <= server.machine.applied, "T-5-01: only what was applied goes");
+                let witness = server.node.membership() == Membership::Witness;
+                let applied =
+                    if witness { server.node.applied().0 } else { server.machine.applied };
+                assert!(upto.0 <= applied, "T-5-01: only what was applied goes");
                 server.disk.compact_to(upto);
                 server.compactions.push(upto.0);
             }
@@ -211,7 +219,10 @@ impl Rig {
                     self.answer_read(id, ask);
                 }
             }
-            Output::ReadReady { ticket, index, term } => server.ready.push((ticket, index, term)),
+            Output::ReadReady { ticket, index, term, level, staleness_ns } => {
+                server.ready.push((ticket, index, term));
+                server.freshness.push((level, staleness_ns));
+            }
             Output::ReadFailed { ticket, reason } => server.failed_reads.push((ticket, reason)),
             Output::Outcome { first, count, outcome } => server.ends.push((first, count, outcome)),
             Output::RoleChanged { role, term } => server.roles.push((role, term.0)),
@@ -322,6 +333,11 @@ impl Rig {
         Entries::collect(taken.cloned()).unwrap()
     }
 
+    /// Entries `first` to `last` of the disk of `id`.
+    pub(crate) fn entries_of(&mut self, id: u64, first: usize, last: usize) -> Entries {
+        Entries::collect(self.at(id).disk.log[first - 1..last].iter().cloned()).unwrap()
+    }
+
     /// Says that a read of the disk failed.
     pub(crate) fn fail_read(&mut self, id: u64, ask: ReadEntries, failure: FetchFailure) {
         self.step(id, Input::EntriesReadFailed { id: ask.id, failure }).unwrap();
@@ -375,6 +391,15 @@ impl Rig {
 
     /// The same, if the disk allows.
     pub(crate) fn try_restart(&mut self, id: u64) -> Result<(), BootError> {
+        self.restart_with(id, |_| ())
+    }
+
+    /// The same by a driver that hands over something else than it should.
+    pub(crate) fn restart_with(
+        &mut self,
+        id: u64,
+        change: impl FnOnce(&mut Boot),
+    ) -> Result<(), BootError> {
         let (options, voters, now) = (self.options.clone(), self.voters.clone(), self.now);
         let server = self.at(id);
         server.boots += 1;
@@ -383,7 +408,9 @@ impl Rig {
         server.takes.clear();
         server.disk.stages.clear();
         let voters = if server.blank { Configuration::default() } else { voters };
-        server.node = Node::boot(options, server.disk.boot(server.boots, &voters), now)?;
+        let mut boot = server.disk.boot(server.boots, &voters);
+        change(&mut boot);
+        server.node = Node::boot(options, boot, now)?;
         server.machine = server.disk.snapshot.as_ref().map_or_else(Machine::default, |i| i.machine);
         server.up = true;
         server.halted = None;
@@ -546,6 +573,72 @@ impl Rig {
         let ticket = self.at(id).node.propose(now, Bytes::from_static(payload.as_bytes())).unwrap();
         self.drain(id);
         ticket
+    }
+
+    /// Asks `id` for a change.
+    pub(crate) fn change(&mut self, id: u64, action: ConfigAction) -> Result<Change, ChangeError> {
+        self.change_with(id, ConfigChange { expect: None, action, force: false })
+    }
+
+    /// Asks `id` for a change, with everything it may say.
+    pub(crate) fn change_with(
+        &mut self,
+        id: u64,
+        change: ConfigChange,
+    ) -> Result<Change, ChangeError> {
+        let now = self.now;
+        let node = &mut self.at(id).node;
+        let before = node.clone();
+        let result = node.change(now, change);
+        monotone(&before, node);
+        if result.is_err() {
+            unchanged(&before, node);
+        }
+        self.drain(id);
+        result
+    }
+
+    /// The ticket of a change that must be accepted.
+    pub(crate) fn begin_change(&mut self, id: u64, action: ConfigAction) -> OperationTicket {
+        match self.change(id, action.clone()) {
+            Ok(Change::Begun(ticket)) => ticket,
+            other => panic!("{action:?}: {other:?}"),
+        }
+    }
+
+    /// A change that must be accepted and end well once everything arrives.
+    pub(crate) fn carry(&mut self, id: u64, action: ConfigAction) -> u64 {
+        let ticket = self.begin_change(id, action);
+        self.run(200 * MS);
+        match self.ended(id, ticket) {
+            Some(Ok(index)) => index.0,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How the change ended at `id`, at most once.
+    pub(crate) fn ended(
+        &mut self,
+        id: u64,
+        ticket: OperationTicket,
+    ) -> Option<Result<LogIndex, OperationFailure>> {
+        let mut ends = self.at(id).operations.iter().filter(|(of, _)| *of == ticket);
+        let end = ends.next().map(|(_, result)| *result);
+        assert_eq!(ends.next(), None, "an operation ends once");
+        end
+    }
+
+    /// (index, committed) of each configuration told at `id`.
+    pub(crate) fn told(&self, id: u64) -> Vec<(u64, bool)> {
+        let told = &self.servers[id as usize - 1].configs;
+        told.iter().map(|told| (told.index.0, told.committed)).collect()
+    }
+
+    /// The voters in force at `id`, and the old half while joint.
+    pub(crate) fn voters_at(&self, id: u64) -> (Vec<u64>, Vec<u64>) {
+        let (configuration, _, _) = self.node(id).configuration(ConfigLevel::InForce);
+        let ids = |list: &[NodeId]| list.iter().map(|node| node.0).collect();
+        (ids(configuration.voters()), ids(configuration.outgoing()))
     }
 
     /// Reads at `id`.

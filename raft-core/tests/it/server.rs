@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use raft_core::{
     Apply, ConfigChanged, DisableReason, HaltReason, Input, Lifecycle, LogIndex, Node, Note,
     OperationFailure, OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure,
-    ReadTicket, Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
+    ReadLevel, ReadTicket, Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
 };
 
 use crate::disk::{Disk, Image, Machine};
@@ -56,7 +56,11 @@ pub(crate) struct Server {
     pub(crate) discards: Vec<StageId>,
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
     pub(crate) lifecycles: Vec<(Lifecycle, Option<DisableReason>)>,
@@ -95,7 +99,9 @@ impl Server {
             discards: Vec::new(),
             compactions: Vec::new(),
             configs: Vec::new(),
+            freshness: Vec::new(),
             operations: Vec::new(),
+            freshness: Vec::new(),
             admitted: Vec::new(),
             lifecycles: Vec::new(),
             poison: None,
@@ -126,12 +132,9 @@ impl Server {
                 None
             }
             Output::InstallSnapshot(meta) => {
-                let image = self.disk.snapshot.as_ref().expect("what is installed is published");
-                assert!(image.meta.index() >= meta.index(), "what is installed is durable");
+                let image = self.disk.image(&meta).expect("what is installed is published");
                 assert!(self.machine.applied < meta.index().0, "an install only goes forward");
-                if image.meta == *meta {
-                    self.machine = image.machine;
-                }
+                self.machine = image.machine;
                 Some(Input::Applied(meta.index()))
             }
             other => panic!("not of lane A: {other:?}"),
@@ -156,6 +159,8 @@ pub(crate) fn unchanged(before: &Node, after: &Node) {
     new.rejections.clear();
     old.clock_regressions = new.clock_regressions;
     old.now = new.now;
+    // Time alone ends a lease.
+    old.lease = new.lease;
     assert_eq!(old, new, "a refused step changed something");
     assert_eq!(before.deadline(), after.deadline(), "a refused step moved a deadline");
 }

@@ -44,7 +44,7 @@ mod tests {
         let mut disk = Disk::new();
         disk.begin_boot();
         for index in 1..=3 {
-            disk.hand_out(index, None, None, vec![entry(1, index)]).unwrap();
+            disk.hand_out(index, None, None, vec![entry(1, index)], None).unwrap();
         }
         disk.complete(3);
         let mut keep = 1;

@@ -15,6 +15,8 @@ pub(crate) const WRITE: u8 = 1;
 pub(crate) const READ: u8 = 2;
 /// An apply.
 pub(crate) const APPLY: u8 = 3;
+/// A snapshot, written in the background.
+pub(crate) const SNAPSHOT: u8 = 4;
 
 impl<A: Copy> Disk<A> {
     /// The identity of an operation of `kind` on entries `first` to `last`.

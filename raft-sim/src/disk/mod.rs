@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use raft_core::LogIndex;
 
 use crate::{
-    process::{DiskImage, Entry, EntryId, HardRecord},
+    process::{DiskImage, Entry, EntryId, HardRecord, Snapshot},
     world::identity::Nth,
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Write<A> {
     /// Entries to append, and their ids.
     pub(crate) entries: Vec<Entry>,
     pub(crate) ids: Vec<EntryId>,
+    /// The snapshot it publishes, and whether the log above it stays.
+    pub(crate) snapshot: Option<(Snapshot, bool)>,
     /// Complete, though perhaps above a hole.
     pub(crate) complete: bool,
 }
@@ -42,8 +44,11 @@ pub(crate) struct Write<A> {
 pub(crate) struct Disk<A> {
     /// What survives any crash.
     pub(crate) image: DiskImage,
-    /// Ids of its entries.
+    /// Ids of all entries, also of those that a snapshot stands for.
     pub(crate) ids: Vec<EntryId>,
+    /// Snapshots received and not yet published or thrown away, by place.
+    pub(crate) staged: Vec<(u64, Snapshot)>,
+    pub(crate) stages: u64,
     /// Writes handed out, in order, from the first that is not durable.
     pub(crate) open: VecDeque<Write<A>>,
     /// Number of the last write handed out in this boot.
@@ -62,6 +67,8 @@ impl<A: Copy> Disk<A> {
         Self {
             image: DiskImage::default(),
             ids: Vec::new(),
+            staged: Vec::new(),
+            stages: 0,
             open: VecDeque::new(),
             sequence: 0,
             handed_last: LogIndex::ZERO,
@@ -76,7 +83,37 @@ impl<A: Copy> Disk<A> {
         self.sequence = 0;
         self.last_completion = 0;
         self.nth.clear();
-        self.handed_last = LogIndex(self.image.entries.len() as u64);
+        self.handed_last = self.image.last();
+        self.staged.clear();
+    }
+
+    /// Keeps a received snapshot; returns its place.
+    pub(crate) fn stage(&mut self, snapshot: Snapshot) -> u64 {
+        self.stages += 1;
+        self.staged.push((self.stages, snapshot));
+        // A process that never says what it wants does not fill the disk.
+        if self.staged.len() > 4 {
+            self.staged.remove(0);
+        }
+        self.stages
+    }
+
+    /// Takes a staged snapshot out.
+    pub(crate) fn unstage(&mut self, stage: u64) -> Option<Snapshot> {
+        let at = self.staged.iter().position(|(place, _)| *place == stage)?;
+        Some(self.staged.remove(at).1)
+    }
+
+    /// Drops entries up to `index` that the snapshot stands for.
+    pub(crate) fn compact_to(&mut self, index: LogIndex) -> Result<(), String> {
+        let covered = self.image.snapshot.as_ref().map_or(LogIndex::ZERO, Snapshot::index);
+        if index > covered {
+            return Err(format!("it compacts to {index}, but its snapshot stands at {covered}"));
+        }
+        let gone = index.0.saturating_sub(self.image.gone).min(self.image.entries.len() as u64);
+        self.image.entries.drain(..gone as usize);
+        self.image.gone += gone;
+        Ok(())
     }
 
     /// Takes a write. The error says how it breaks the order of the lane.
@@ -86,8 +123,18 @@ impl<A: Copy> Disk<A> {
         hard: Option<HardRecord>,
         truncate_from: Option<LogIndex>,
         entries: Vec<Entry>,
+        snapshot: Option<(Snapshot, bool)>,
     ) -> Result<(), String> {
         let mut last = self.handed_last;
+        if let Some((snapshot, keep_log)) = &snapshot {
+            if *keep_log && snapshot.index() > last {
+                let index = snapshot.index();
+                return Err(format!("a write keeps a log above {index} that ends at {last}"));
+            }
+            if !keep_log {
+                last = snapshot.index();
+            }
+        }
         if let Some(from) = truncate_from {
             if from == LogIndex::ZERO || from > last {
                 return Err(format!("a write cuts at {from}, but the log ends at {last}"));
@@ -107,7 +154,16 @@ impl<A: Copy> Disk<A> {
         ids.extend(entries.iter().map(Entry::id));
         let sequence = self.sequence;
         let complete = false;
-        self.open.push_back(Write { sequence, ack, hard, truncate_from, entries, ids, complete });
+        self.open.push_back(Write {
+            sequence,
+            ack,
+            hard,
+            truncate_from,
+            entries,
+            ids,
+            snapshot,
+            complete,
+        });
         Ok(())
     }
 
@@ -145,10 +201,22 @@ impl<A: Copy> Disk<A> {
         if let Some(hard) = write.hard {
             self.image.hard = hard;
         }
+        if let Some((snapshot, keep_log)) = write.snapshot.take() {
+            if !keep_log {
+                self.image.entries.clear();
+                self.image.gone = snapshot.index().0;
+                self.ids.clear();
+                self.ids.extend_from_slice(&snapshot.ids);
+            }
+            let newest = self.image.snapshot.as_ref().map_or(LogIndex::ZERO, Snapshot::index);
+            if snapshot.index() > newest || !keep_log {
+                self.image.snapshot = Some(snapshot);
+            }
+        }
         if let Some(from) = write.truncate_from {
-            let keep = from.prev().0 as usize;
-            self.image.entries.truncate(keep);
-            self.ids.truncate(keep);
+            let keep = from.prev().0;
+            self.image.entries.truncate(keep.saturating_sub(self.image.gone) as usize);
+            self.ids.truncate(keep as usize);
         }
         self.image.entries.append(&mut write.entries);
         self.ids.extend_from_slice(&write.ids);
@@ -161,7 +229,10 @@ impl<A: Copy> Disk<A> {
     /// A copy of the durable entries from `first` to `last`, at least one if there is one, at most
     /// `bytes_max` payload bytes otherwise.
     pub(crate) fn read(&self, first: u64, last: u64, bytes_max: u64) -> Vec<Entry> {
-        let start = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
+        if first <= self.image.gone {
+            return Vec::new();
+        }
+        let start = usize::try_from(first - 1 - self.image.gone).unwrap_or(usize::MAX);
         let count = usize::try_from((last + 1).saturating_sub(first)).unwrap_or(usize::MAX);
         let mut bytes = 0u64;
         let mut entries = Vec::new();
@@ -198,8 +269,8 @@ pub(crate) mod tests {
     fn only_the_longest_complete_prefix_is_durable() {
         let mut disk = Disk::new();
         disk.begin_boot();
-        disk.hand_out(1, None, None, vec![entry(1, 1)]).unwrap();
-        disk.hand_out(2, None, None, vec![entry(1, 2)]).unwrap();
+        disk.hand_out(1, None, None, vec![entry(1, 1)], None).unwrap();
+        disk.hand_out(2, None, None, vec![entry(1, 2)], None).unwrap();
         assert_eq!(disk.complete(2), Some((2, true)));
         settle(&mut disk);
         assert_eq!(disk.image.entries.len(), 0, "a hole below");
@@ -213,10 +284,10 @@ pub(crate) mod tests {
     fn a_write_that_leaves_a_hole_is_refused() {
         let mut disk = Disk::new();
         disk.begin_boot();
-        assert!(disk.hand_out(1, None, None, vec![entry(1, 2)]).is_err());
-        assert!(disk.hand_out(2, None, Some(LogIndex(1)), Vec::new()).is_err());
-        assert!(disk.hand_out(3, None, None, vec![entry(1, 1), entry(1, 2)]).is_ok());
-        assert!(disk.hand_out(4, None, Some(LogIndex(2)), vec![entry(2, 2)]).is_ok());
+        assert!(disk.hand_out(1, None, None, vec![entry(1, 2)], None).is_err());
+        assert!(disk.hand_out(2, None, Some(LogIndex(1)), Vec::new(), None).is_err());
+        assert!(disk.hand_out(3, None, None, vec![entry(1, 1), entry(1, 2)], None).is_ok());
+        assert!(disk.hand_out(4, None, Some(LogIndex(2)), vec![entry(2, 2)], None).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use crate::fault::plan::{Axis, Chance, Plan};
+use crate::fault::plan::{Axis, Chance, Plan, SnapshotPlan};
 
 /// Which axes a caller wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Plan {
             self.disk.slow_factor = self.disk.slow_factor.min(bound);
         }
         // Healing only a quorum is trouble too: what stays behind is cut off for good.
-        self.heal_quorum_only &= !on.is_empty();
+        self.heal_quorum_only &= !on.is_empty() && !on.contains(&Axis::Membership);
         self.axes = Axis::ALL
             .iter()
             .filter(|axis| on.contains(axis))
@@ -105,6 +105,13 @@ impl Plan {
     fn quiet(&mut self, axis: Axis) {
         let e = self.knobs.election_ns;
         match axis {
+            Axis::Snapshots => self.snapshots = SnapshotPlan::default(),
+            Axis::Membership => {
+                self.operate.change_gap_ns = 0;
+                self.operate.spares = 0;
+                self.operate.witnesses = false;
+            }
+            Axis::Leadership => self.operate.lead_gap_ns = 0,
             Axis::Loss => {
                 self.net.loss = Chance(0);
                 self.net.loss_burst = 0;

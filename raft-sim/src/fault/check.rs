@@ -66,6 +66,7 @@ impl Plan {
     /// Names the first field that is not.
     pub fn check(&self) -> Checked {
         in_range(u64::from(self.voters), 1, u64::from(VOTERS_MAX), "voters")?;
+        in_range(u64::from(self.operate.spares), 0, u64::from(VOTERS_MAX), "operate.spares")?;
         in_range(self.events_max, 1, u64::MAX, "events_max")?;
         let k = &self.knobs;
         in_range(k.election_ns, 1_000, TIME_MAX_NS >> 16, "knobs.election_ns")?;
@@ -131,9 +132,10 @@ impl Schedule {
         self.plan.check().map_err(|e| Impossible { field: format!("plan.{}", e.field), ..e })?;
         time(self.heal_at_ns, "heal_at_ns")?;
         let voters = u64::from(self.plan.voters);
+        let nodes = u64::from(self.plan.nodes());
         ensure(!self.core.is_empty(), "core", || "no node is healed".to_owned())?;
         for node in &self.core {
-            in_range(*node, 1, voters, "core")?;
+            in_range(*node, 1, nodes, "core")?;
         }
         let ascending = self.core.windows(2).all(|pair| pair[0] < pair[1]);
         ensure(ascending, "core", || "nodes are not ascending".to_owned())?;
@@ -145,7 +147,7 @@ impl Schedule {
             })?;
         }
         self.check_ops()?;
-        self.check_faults(voters)?;
+        self.check_faults(nodes)?;
         self.check_exceptions()
     }
 
@@ -173,11 +175,11 @@ impl Schedule {
         Ok(())
     }
 
-    fn check_faults(&self, voters: u64) -> Checked {
+    fn check_faults(&self, nodes: u64) -> Checked {
         let mut seen = BTreeSet::new();
         for (at, timed) in self.faults.iter().enumerate() {
             let field = |name: &str| format!("faults[{at}].{name}");
-            let node = |value: u64, name: &str| in_range(value, 1, voters, &field(name));
+            let node = |value: u64, name: &str| in_range(value, 1, nodes, &field(name));
             ensure(seen.insert(timed.id), &field("id"), || format!("id {} comes twice", timed.id))?;
             time(timed.at_ns, &field("at_ns"))?;
             match &timed.fault {
@@ -208,6 +210,9 @@ impl Schedule {
                     for down_ns in down_ns {
                         time(*down_ns, &field("fault.down_ns"))?;
                     }
+                }
+                Fault::Operate { node: who, .. } => {
+                    in_range(*who, 0, nodes, &field("fault.node"))?;
                 }
                 Fault::Pause { node: who, for_ns } => {
                     node(*who, "fault.node")?;

@@ -10,6 +10,7 @@
 pub mod axes;
 pub mod check;
 pub mod fates;
+mod operate;
 mod ops;
 mod partition;
 pub mod plan;

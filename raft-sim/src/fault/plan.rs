@@ -60,6 +60,12 @@ axes! {
     DiskReorder => "disk-reorder",
     /// One node's disk and apply are slow throughout.
     SlowNode => "slow-node",
+    /// Snapshots are taken often; taking and sending one may fail.
+    Snapshots => "snapshots",
+    /// Members are added, removed, promoted and demoted; settings change.
+    Membership => "membership",
+    /// Leadership is handed over, given up, and asked for.
+    Leadership => "leadership",
 }
 
 /// Tunables given to the processes; the system maps them to its own options.
@@ -180,6 +186,32 @@ pub struct TimedPlan {
     pub drift_ppb: u32,
 }
 
+/// Snapshots; all 0 takes none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPlan {
+    /// One is taken after this many applied entries.
+    pub every_entries: u32,
+    /// Entries kept below it.
+    pub keep_entries: u32,
+    /// Taking one fails once in this many times; 0 for never.
+    pub fail_one_in: u32,
+    /// A receiver has too much to do once in this many times; 0 for never.
+    pub refuse_one_in: u32,
+}
+
+/// What operators do; a gap of 0 for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatePlan {
+    /// Mean gap between changes of membership or settings.
+    pub change_gap_ns: Ns,
+    /// Nodes beyond the first voters that may be added; ids follow theirs.
+    pub spares: u32,
+    /// Whether members without data may be added.
+    pub witnesses: bool,
+    /// Mean gap between requests about leadership.
+    pub lead_gap_ns: Ns,
+}
+
 /// What clients do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkPlan {
@@ -228,9 +260,26 @@ pub struct Plan {
     pub timed: TimedPlan,
     /// Clients.
     pub work: WorkPlan,
+    /// Snapshots.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub snapshots: SnapshotPlan,
+    /// Operators.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub operate: OperatePlan,
+}
+
+/// What a plan does not say stays unsaid when it is written again.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Plan {
+    /// All nodes: the first voters, then the spares.
+    #[must_use]
+    pub const fn nodes(&self) -> u32 {
+        self.voters + self.operate.spares
+    }
+
     /// Whether `axis` is on.
     #[must_use]
     pub fn has(&self, axis: Axis) -> bool {

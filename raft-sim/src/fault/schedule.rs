@@ -10,7 +10,11 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    fault::plan::Plan, process::Ns, random::prf::RunKey, trace::keep::Kept, workload::kv::Call,
+    fault::plan::{Axis, Plan},
+    process::Ns,
+    random::prf::RunKey,
+    trace::keep::Kept,
+    workload::kv::Call,
 };
 
 /// One client operation: what client `client` does as its `number`-th, `think_ns` after the
@@ -90,9 +94,131 @@ pub enum Fault {
         /// How long.
         for_ns: Ns,
     },
+    /// An operator's request.
+    Operate {
+        /// Which node is asked; 0 for whoever leads at that moment.
+        node: u64,
+        /// What for.
+        what: Operation,
+    },
     /// Anything this version does not know: kept as it is, applied as nothing, counted as refused.
     #[serde(skip)]
     Unknown(serde_json::Value),
+}
+
+/// What operators ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Operation {
+    /// Add a member that does not vote.
+    AddLearner {
+        /// Who.
+        member: u64,
+        /// Without data.
+        witness: bool,
+    },
+    /// Add a member that votes as soon as it has caught up.
+    AddVoter {
+        /// Who.
+        member: u64,
+        /// Without data.
+        witness: bool,
+    },
+    /// Let a learner vote.
+    Promote {
+        /// Who.
+        member: u64,
+    },
+    /// A voter stays as a learner.
+    Demote {
+        /// Who.
+        member: u64,
+    },
+    /// A member leaves.
+    Remove {
+        /// Who.
+        member: u64,
+    },
+    /// A voter drops its data.
+    ToWitness {
+        /// Who.
+        member: u64,
+    },
+    /// All voters at once.
+    ReplaceVoters {
+        /// The new ones, ascending.
+        voters: Vec<u64>,
+        /// Leaving the joint configuration is a request of its own.
+        explicit_leave: bool,
+    },
+    /// Leave a joint configuration.
+    LeaveJoint,
+    /// Append the configuration once more.
+    Refresh,
+    /// Other settings: election timeouts in percent of the plan's, leases on or off.
+    Settings {
+        /// Percent.
+        election_percent: u32,
+        /// Leases.
+        lease: bool,
+    },
+    /// Hand leadership over; 0 for the best target.
+    Transfer {
+        /// To whom.
+        to: u64,
+        /// Instead of a transfer under way.
+        replace: bool,
+    },
+    /// No transfer after all.
+    CancelTransfer,
+    /// Campaign now.
+    Campaign,
+    /// Step down.
+    StepDown,
+    /// Follow nobody.
+    ForgetLeader,
+    /// Election priority and whether the node may lead.
+    Eligibility {
+        /// 0 to 10.
+        priority: u8,
+        /// May it?
+        can_lead: bool,
+    },
+    /// Take a snapshot now.
+    TakeSnapshot,
+    /// What the store can take: 2 everything, 1 configurations only, 0 nothing.
+    Capacity {
+        /// Which.
+        level: u8,
+    },
+    /// The transport cannot reach this peer.
+    Unreachable {
+        /// Which.
+        peer: u64,
+    },
+    /// Out of service, or back.
+    Disable {
+        /// Out of service.
+        off: bool,
+    },
+}
+
+impl Operation {
+    /// The axis it belongs to.
+    #[must_use]
+    pub const fn axis(&self) -> Axis {
+        match self {
+            Self::Transfer { .. }
+            | Self::CancelTransfer
+            | Self::Campaign
+            | Self::StepDown
+            | Self::ForgetLeader
+            | Self::Eligibility { .. } => Axis::Leadership,
+            Self::TakeSnapshot => Axis::Snapshots,
+            _ => Axis::Membership,
+        }
+    }
 }
 
 /// One exceptional fate, keyed by what it is about.
@@ -212,7 +338,8 @@ open_kinds!(Exception, "an exception");
 
 impl Fault {
     /// Kinds this version knows.
-    pub const KINDS: &'static [&'static str] = &["cut", "clog", "kill", "power-loss", "pause"];
+    pub const KINDS: &'static [&'static str] =
+        &["cut", "clog", "kill", "power-loss", "pause", "operate"];
 }
 
 impl Exception {

@@ -14,7 +14,10 @@ use crate::{
     fault::{
         axes::AxisChoice,
         ops,
-        plan::{Axis, Chance, DiskPlan, Knobs, NetPlan, Plan, TimedPlan, WorkPlan},
+        plan::{
+            Axis, Chance, DiskPlan, Knobs, NetPlan, OperatePlan, Plan, SnapshotPlan, TimedPlan,
+            WorkPlan,
+        },
         schedule::Schedule,
         timed,
     },
@@ -140,6 +143,8 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
     let heal_quorum_only = s.one_in(1, 2);
     let chaos_from_start = s.one_in(1, 2);
     let work = draw_work(&mut s, profile.ops, election_ns, chaos_ns);
+    let snapshots = draw_snapshots(&mut s);
+    let operate = draw_operate(&mut s, election_ns, voters);
 
     let mut plan = Plan {
         profile: name.to_owned(),
@@ -155,6 +160,8 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
         disk,
         timed,
         work,
+        snapshots,
+        operate,
     };
     let on: Vec<Axis> =
         Axis::ALL.iter().copied().filter(|axis| choice.is_on(*axis, &drawn_axes)).collect();
@@ -222,6 +229,26 @@ fn draw_knobs(s: &mut Stream, election_ns: Ns) -> Knobs {
         persist_inflight: s.log_uniform(1, 16) as u32,
         apply_inflight: s.log_uniform(1, 64) as u32,
         tail_bytes: s.log_uniform(1 << 10, 1 << 20),
+    }
+}
+
+fn draw_snapshots(s: &mut Stream) -> SnapshotPlan {
+    SnapshotPlan {
+        every_entries: s.log_uniform(8, 128) as u32,
+        keep_entries: s.log_uniform(1, 64) as u32,
+        fail_one_in: s.between(2, 12) as u32,
+        refuse_one_in: s.between(2, 12) as u32,
+    }
+}
+
+fn draw_operate(s: &mut Stream, e: Ns, voters: u32) -> OperatePlan {
+    // Nine voters are the most a half may have.
+    let spares = s.between(1, 3).min(u64::from(9_u32.saturating_sub(voters)).max(1)) as u32;
+    OperatePlan {
+        change_gap_ns: s.log_uniform(4 * e, 40 * e),
+        spares,
+        witnesses: s.one_in(1, 3),
+        lead_gap_ns: s.log_uniform(4 * e, 40 * e),
     }
 }
 

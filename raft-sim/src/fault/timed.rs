@@ -10,6 +10,7 @@
 use crate::{
     fault::{
         check::TIME_MAX_NS,
+        operate,
         partition::{Shape, draw_shape, isolate},
         plan::Plan,
         schedule::{Fault, TimedFault},
@@ -29,6 +30,8 @@ pub(crate) fn draw_faults(plan: &Plan, seed: u64) -> Vec<TimedFault> {
     all.extend(cluster_power(plan, &mut Stream::new(seed, Purpose::CLUSTER_POWER)));
     all.extend(clogs(plan, &mut Stream::new(seed, Purpose::CLOG)));
     all.extend(pauses(plan, &mut Stream::new(seed, Purpose::PAUSE)));
+    all.extend(operate::changes(plan, &mut Stream::new(seed, Purpose::CHANGE)));
+    all.extend(operate::leadership(plan, &mut Stream::new(seed, Purpose::LEADERSHIP)));
     all.sort_by_key(|(at_ns, _)| *at_ns);
     (1..).zip(all).map(|(id, (at_ns, fault))| TimedFault { id, at_ns, fault }).collect()
 }
@@ -39,6 +42,8 @@ pub(crate) fn draw_core(plan: &Plan, s: &mut Stream) -> Vec<u64> {
     s.shuffle(&mut nodes);
     if plan.heal_quorum_only {
         nodes.truncate(nodes.len() / 2 + 1);
+    } else {
+        nodes.extend(u64::from(plan.voters) + 1..=u64::from(plan.nodes()));
     }
     nodes.sort_unstable();
     nodes
@@ -51,7 +56,7 @@ pub(crate) fn draw_drift(plan: &Plan, s: &mut Stream) -> Vec<i64> {
 }
 
 /// Times of a process with exponential gaps of this mean, within the chaos.
-fn times(plan: &Plan, gap_ns: Ns, s: &mut Stream) -> Vec<Ns> {
+pub(super) fn times(plan: &Plan, gap_ns: Ns, s: &mut Stream) -> Vec<Ns> {
     let mut at = Vec::new();
     if gap_ns == 0 {
         return at;
@@ -335,6 +340,9 @@ mod tests {
                         assert_eq!(nodes.len(), down_ns.len());
                     }
                     Fault::Pause { .. } => assert!(plan.has(Axis::Pause)),
+                    Fault::Operate { node, what } => {
+                        assert!(plan.has(what.axis()) && *node <= u64::from(plan.nodes()));
+                    }
                     Fault::Unknown(_) => panic!("drawn"),
                 }
             }
@@ -344,7 +352,7 @@ mod tests {
             let quorum = n as usize / 2 + 1;
             assert_eq!(
                 schedule.core.len(),
-                if plan.heal_quorum_only { quorum } else { n as usize }
+                if plan.heal_quorum_only { quorum } else { plan.nodes() as usize }
             );
         }
     }

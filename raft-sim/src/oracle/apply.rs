@@ -41,6 +41,12 @@ impl Apply {
         }
     }
 
+    /// Digest of the machine after `index`, as first seen.
+    pub(super) fn state_at(&self, index: LogIndex) -> Option<u64> {
+        let at = usize::try_from(index.0.checked_sub(1)?).ok()?;
+        self.seen.get(at).map(|(_, machine)| *machine)
+    }
+
     /// A process started with `applied` done already.
     pub(super) fn on_boot(&mut self, slot: usize, applied: LogIndex) {
         self.upto[slot] = applied;

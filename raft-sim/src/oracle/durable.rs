@@ -41,7 +41,8 @@ impl Durable {
         let chain = mirrors.committed.at(upto);
         // A prefix hash at `upto` vouches for everything below, so one index is enough.
         let holders = mirrors.which(|n| n.disk.at(upto) == chain);
-        if mirrors.is_quorum(holders) {
+        let quorum = mirrors.decided;
+        if quorum.is_in(holders) {
             return Ok(());
         }
         broken(
@@ -50,8 +51,8 @@ impl Durable {
             format!(
                 "index {upto} {how}, but of {} voters only the disks of {} would keep it through \
                  a crash",
-                mirrors.voter_count(),
-                mirrors.names(holders)
+                quorum.all().count_ones(),
+                mirrors.names(quorum, holders)
             ),
         )
     }

@@ -52,6 +52,18 @@ impl LaneOrder {
         };
     }
 
+    /// A write publishes a snapshot of `index`: without `keep_log` the log goes on from there.
+    pub(super) fn on_publish(&mut self, slot: usize, index: LogIndex, keep_log: bool) {
+        if !keep_log {
+            self.lanes[slot].log_end = index;
+        }
+    }
+
+    /// The machine became a snapshot of `index`.
+    pub(super) fn on_installed(&mut self, slot: usize, index: LogIndex) {
+        self.lanes[slot].apply_end = index;
+    }
+
     /// A write was handed out.
     pub(super) fn on_persist(
         &mut self,
@@ -192,6 +204,7 @@ mod tests {
             hard: None,
             truncate_from: None,
             entries: &[],
+            snapshot: None,
         });
         kit.broke(seen, ID, 1, "hands out write 2 after 0");
     }

@@ -46,6 +46,29 @@ pub(super) struct NodeMirror {
     pub(super) hard: HardRecord,
     /// Term of the last hard state handed out in this boot.
     pub(super) handed_term: Term,
+    /// Who decides, by the configuration in force there.
+    pub(super) quorum: Quorum,
+}
+
+/// Whose agreement decides: a majority of `incoming` and, while joint, of `outgoing` too. Bits by
+/// slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Quorum {
+    pub(super) incoming: u64,
+    pub(super) outgoing: u64,
+}
+
+impl Quorum {
+    /// Whether `holders` contains a quorum. The only place that knows what one is.
+    pub(super) fn is_in(self, holders: u64) -> bool {
+        let majority = |half: u64| (holders & half).count_ones() * 2 > half.count_ones();
+        majority(self.incoming) && (self.outgoing == 0 || majority(self.outgoing))
+    }
+
+    /// Everybody who counts.
+    pub(super) const fn all(self) -> u64 {
+        self.incoming | self.outgoing
+    }
 }
 
 /// One node's time as the leader of one term.
@@ -85,8 +108,10 @@ pub(super) enum CommitStep {
 pub(super) struct Mirrors {
     /// By slot; voters first, in ascending order.
     pub(super) nodes: Vec<NodeMirror>,
-    voters: u64,
-    majority: u32,
+    /// The first voters.
+    first: Quorum,
+    /// Who decided the newest commit.
+    pub(super) decided: Quorum,
     /// Everything ever committed.
     pub(super) committed: Chain,
     /// In which terms the ghost grew, and up to where: ascending index.
@@ -111,10 +136,12 @@ impl Mirrors {
         ids.sort_unstable();
         ids.dedup();
         let count = ids.len();
+        let incoming = if count == NODES_MAX { u64::MAX } else { (1 << count) - 1 };
+        let first = Quorum { incoming, outgoing: 0 };
         Self {
-            voters: if count == NODES_MAX { u64::MAX } else { (1 << count) - 1 },
-            majority: count as u32 / 2 + 1,
-            nodes: ids.into_iter().map(NodeMirror::new).collect(),
+            first,
+            decided: first,
+            nodes: ids.into_iter().map(|id| NodeMirror::new(id, first)).collect(),
             committed: Chain::with_capacity(1024),
             commit_terms: Vec::with_capacity(64),
             votes: FixedMap::default(),
@@ -143,13 +170,30 @@ impl Mirrors {
             return slot;
         }
         assert!(self.nodes.len() < NODES_MAX, "at most {NODES_MAX} nodes");
-        self.nodes.push(NodeMirror::new(node));
+        self.nodes.push(NodeMirror::new(node, self.first));
         self.nodes.len() - 1
     }
 
-    /// Whether `holders` (bits by slot) contains a quorum. The only place that knows what one is.
-    pub(super) fn is_quorum(&self, holders: u64) -> bool {
-        (holders & self.voters).count_ones() >= self.majority
+    /// Takes over who decides at `slot`, if its view names voters.
+    pub(super) fn take_quorum(&mut self, slot: usize, view: &NodeView) {
+        if view.voters.is_empty() {
+            return;
+        }
+        let mut bits =
+            |nodes: &[NodeId]| nodes.iter().fold(0, |set, node| set | 1_u64 << self.slot(*node));
+        let quorum = Quorum { incoming: bits(&view.voters), outgoing: bits(&view.outgoing) };
+        self.nodes[slot].quorum = quorum;
+    }
+
+    /// The id of every committed entry up to `index`.
+    pub(super) fn committed_ids(&self, index: LogIndex) -> Vec<EntryId> {
+        (1..=index.0)
+            .map_while(|at| {
+                let link = self.committed.link(LogIndex(at))?;
+                let position = raft_core::LogPosition::new(link.term, LogIndex(at));
+                Some(EntryId { position, hash: link.hash })
+            })
+            .collect()
     }
 
     /// The nodes for which `test` holds, as bits by slot.
@@ -157,23 +201,18 @@ impl Mirrors {
         self.nodes.iter().enumerate().fold(0, |set, (slot, n)| set | u64::from(test(n)) << slot)
     }
 
-    /// Number of voters.
-    pub(super) fn voter_count(&self) -> u32 {
-        self.voters.count_ones()
-    }
-
-    /// All voters, as bits by slot.
+    /// All of the first voters, as bits by slot.
     pub(super) fn voters(&self) -> u64 {
-        self.voters
+        self.first.incoming
     }
 
-    /// The voters in `set`, for reasons.
-    pub(super) fn names(&self, set: u64) -> String {
+    /// Those of `quorum` that are in `set`, for reasons.
+    pub(super) fn names(&self, quorum: Quorum, set: u64) -> String {
         let names: Vec<String> = self
             .nodes
             .iter()
             .enumerate()
-            .filter(|(slot, _)| (set & self.voters) >> slot & 1 == 1)
+            .filter(|(slot, _)| (set & quorum.all()) >> slot & 1 == 1)
             .map(|(_, n)| n.id.to_string())
             .collect();
         if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
@@ -281,6 +320,7 @@ impl Mirrors {
             return CommitStep::BeyondLog;
         }
         while self.committed.last() < commit && self.committed.push_from(memory) {}
+        self.decided = self.nodes[slot].quorum;
         match self.commit_terms.last_mut() {
             Some((newest, upto)) if *newest == term => *upto = commit,
             _ => self.commit_terms.push((term, commit)),
@@ -299,7 +339,7 @@ impl Mirrors {
 }
 
 impl NodeMirror {
-    fn new(id: NodeId) -> Self {
+    fn new(id: NodeId, quorum: Quorum) -> Self {
         Self {
             id,
             up: false,
@@ -313,6 +353,7 @@ impl NodeMirror {
             disk: Chain::with_capacity(1024),
             hard: HardRecord::default(),
             handed_term: Term::ZERO,
+            quorum,
         }
     }
 
@@ -342,7 +383,8 @@ mod tests {
             mirrors.slot(NodeId(77));
             for set in 0..1u64 << (voters + 1) {
                 let among = (0..voters).filter(|slot| set >> slot & 1 == 1).count() as u64;
-                assert_eq!(mirrors.is_quorum(set), 2 * among > voters, "{set:b} of {voters}");
+                let quorum = mirrors.nodes[0].quorum;
+                assert_eq!(quorum.is_in(set), 2 * among > voters, "{set:b} of {voters}");
             }
         }
     }
@@ -356,9 +398,10 @@ mod tests {
         assert_eq!(mirrors.slot(NodeId(0)), 5);
         assert_eq!(mirrors.slot(NodeId(u64::MAX)), 6);
         assert_eq!(mirrors.slot(NodeId(0)), 5);
-        assert_eq!(mirrors.voter_count(), 5);
-        assert_eq!(mirrors.names(0b10_0001), "n1");
-        assert_eq!(mirrors.names(0), "nobody");
+        let quorum = mirrors.nodes[0].quorum;
+        assert_eq!(quorum.all().count_ones(), 5);
+        assert_eq!(mirrors.names(quorum, 0b10_0001), "n1");
+        assert_eq!(mirrors.names(quorum, 0), "nobody");
     }
 
     #[test]

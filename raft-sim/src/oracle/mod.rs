@@ -14,6 +14,7 @@ mod bounded;
 mod chain;
 mod committed;
 mod completeness;
+mod configuration;
 mod convergence;
 mod durable;
 mod election;
@@ -29,6 +30,7 @@ mod persist_before_send;
 mod pure;
 mod quorum_at_election;
 mod read_freshness;
+mod snapshot;
 pub mod sometimes;
 #[cfg(test)]
 mod testkit;
@@ -38,7 +40,7 @@ pub use panel::{OracleSetup, Oracles};
 
 use core::fmt;
 
-use raft_core::{LogIndex, NodeId, Role, Term};
+use raft_core::{LogIndex, LogPosition, NodeId, Role, SnapshotMeta, Term};
 
 use crate::process::{EntryId, HardRecord, MessageLabel, NodeView, Ns, view::Changed};
 
@@ -84,6 +86,10 @@ oracle_ids! {
     PersistBeforeSend => "persist-before-send",
     /// Apply is contiguous, once, and equal everywhere.
     ApplyOnceInOrder => "apply-once-in-order",
+    /// A snapshot holds what the log up to it decided: position, machine, configuration.
+    SnapshotAgrees => "snapshot-agrees",
+    /// Neighbouring configurations share a quorum, and one is committed before the next begins.
+    ConfigurationSafety => "configuration-safety",
     /// A read sees everything acknowledged before it began.
     ReadFreshness => "read-freshness",
     /// Queues and windows stay within their limits.
@@ -153,6 +159,17 @@ pub enum Phase {
     Quiesce,
     /// Every key is read once.
     FinalReads,
+}
+
+/// A snapshot as part of a write.
+#[derive(Clone, Copy, Debug)]
+pub struct Published<'a> {
+    /// Index of the last entry it stands for.
+    pub index: LogIndex,
+    /// The entries it stands for.
+    pub ids: &'a [EntryId],
+    /// Whether the log above it stays.
+    pub keep_log: bool,
 }
 
 /// One fact about the run. Nodes are named by [`NodeId`]; `boot` counts starts of that node.
@@ -231,6 +248,8 @@ pub enum Observation<'a> {
         truncate_from: Option<LogIndex>,
         /// Appended entries.
         entries: &'a [EntryId],
+        /// The snapshot it publishes, before the log's part.
+        snapshot: Option<Published<'a>>,
     },
     /// A write joined the longest complete prefix on disk: it survives any crash from here on.
     PersistDurable {
@@ -244,6 +263,8 @@ pub enum Observation<'a> {
         truncate_from: Option<LogIndex>,
         /// Appended entries.
         entries: &'a [EntryId],
+        /// The snapshot it publishes, before the log's part.
+        snapshot: Option<Published<'a>>,
     },
     /// A message was handed to the network.
     Sent {
@@ -284,6 +305,34 @@ pub enum Observation<'a> {
         /// Which entry.
         entry: EntryId,
         /// Digest of the machine's state after it.
+        machine: u64,
+    },
+    /// The log in memory begins after this position now; the entries before it are `ids` where a
+    /// snapshot put them there.
+    Based {
+        /// Which node.
+        node: NodeId,
+        /// After which position.
+        base: LogPosition,
+        /// What the snapshot stands for, as far as the host knows one of that position.
+        ids: &'a [EntryId],
+    },
+    /// The machine was captured for a snapshot.
+    SnapshotCaptured {
+        /// Which node.
+        node: NodeId,
+        /// What the process says it stands for.
+        meta: &'a SnapshotMeta,
+        /// Digest of the machine.
+        machine: u64,
+    },
+    /// The machine became a snapshot.
+    Installed {
+        /// Which node.
+        node: NodeId,
+        /// Its index.
+        index: LogIndex,
+        /// Digest of the machine.
         machine: u64,
     },
     /// Entries of the durable log were asked for.

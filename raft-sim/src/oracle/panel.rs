@@ -36,6 +36,7 @@ use super::{
     sometimes::{MARKS, Sometimes},
     vote::Vote,
 };
+use super::{configuration::ConfigurationSafety, snapshot::SnapshotAgrees};
 use crate::{
     outcome::OracleLevel,
     process::{NodeView, Ns, Promises},
@@ -85,6 +86,8 @@ pub struct Oracles {
     convergence: Convergence,
     liveness: Liveness,
     nothing_lost: NothingLost,
+    snapshot: SnapshotAgrees,
+    configuration: ConfigurationSafety,
 }
 
 impl Oracles {
@@ -137,6 +140,8 @@ impl Oracles {
             convergence: Convergence::default(),
             liveness: Liveness::default(),
             nothing_lost: NothingLost::default(),
+            snapshot: SnapshotAgrees::default(),
+            configuration: ConfigurationSafety::default(),
         }
     }
 
@@ -187,6 +192,8 @@ impl Oracles {
             (OracleId::Converges, self.convergence.checks),
             (OracleId::Live, self.liveness.checks),
             (OracleId::NothingLost, self.nothing_lost.checks),
+            (OracleId::SnapshotAgrees, self.snapshot.checks),
+            (OracleId::ConfigurationSafety, self.configuration.checks),
         ] {
             checks[id as usize] = made;
         }
@@ -221,6 +228,12 @@ impl Oracles {
     #[must_use]
     pub const fn committed(&self) -> LogIndex {
         self.commit_max
+    }
+
+    /// The id of every committed entry up to `index`.
+    #[must_use]
+    pub fn committed_ids(&self, index: LogIndex) -> Vec<crate::process::EntryId> {
+        self.mirrors.committed_ids(index)
     }
 
     /// The leader of the highest term that has one right now, as its view says.
@@ -355,7 +368,7 @@ mod tests {
         let voters = &[NodeId(10), NodeId(20), NodeId(30)];
         let setup = OracleSetup { voters, promises: ALL, without: &[], level: OracleLevel::All };
         let mut oracles = Oracles::new(setup);
-        let vote = HardRecord { term: Term(1), vote: Some(NodeId(10)), promise: 0 };
+        let vote = HardRecord { term: Term(1), vote: Some(NodeId(10)), ..HardRecord::default() };
         let view = NodeView::default();
         for (node, log) in [(10, &[][..]), (20, &[]), (77, &[entry(1, 1)])] {
             let booted = Observation::Booted {
@@ -374,6 +387,7 @@ mod tests {
                 hard: Some(vote),
                 truncate_from: None,
                 entries: &[],
+                snapshot: None,
             };
             oracles.observe(1, 0, durable).unwrap();
         }

@@ -6,7 +6,7 @@
 //! **Upholds.** `inv:leader-holds-durable-quorum`.
 //! **Not here.** What a quorum is (`mirrors.rs`).
 
-use raft_core::{NodeId, Term};
+use raft_core::Term;
 
 use super::{Check, OracleId, broken, mirrors::Mirrors};
 
@@ -18,10 +18,11 @@ pub(super) struct QuorumAtElection {
 
 impl QuorumAtElection {
     /// `node` became leader of `term`.
-    pub(super) fn judge(&mut self, mirrors: &Mirrors, node: NodeId, term: Term) -> Check {
+    pub(super) fn judge(&mut self, mirrors: &Mirrors, slot: usize, term: Term) -> Check {
         self.checks += 1;
+        let (node, quorum) = (mirrors.nodes[slot].id, mirrors.nodes[slot].quorum);
         let holders = mirrors.durable_votes(term, node);
-        if mirrors.is_quorum(holders) {
+        if quorum.is_in(holders) {
             return Ok(());
         }
         broken(
@@ -29,8 +30,8 @@ impl QuorumAtElection {
             node,
             format!(
                 "{node} leads term {term}, but of {} voters only {} ever held that vote durably",
-                mirrors.voter_count(),
-                mirrors.names(holders)
+                quorum.all().count_ones(),
+                mirrors.names(quorum, holders)
             ),
         )
     }
@@ -41,6 +42,7 @@ mod tests {
     use super::super::testkit::Kit;
     use super::*;
     use crate::oracle::OracleId::LeaderHoldsDurableQuorum;
+    use raft_core::NodeId;
 
     #[test]
     fn too_few_votes_are_seen() {

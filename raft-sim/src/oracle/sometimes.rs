@@ -97,6 +97,12 @@ marks! {
     ReadFailed => "read-failed-on-stepdown",
     /// A compare-and-set met another value.
     CasFailed => "cas-failed",
+    /// A machine became a snapshot that came from another node.
+    SnapshotInstalled => "snapshot-installed",
+    /// A leader put other voters in force.
+    VotersChanged => "voters-changed",
+    /// A leader put a joint configuration in force.
+    JointEntered => "joint-entered",
 }
 
 /// How many marks there are.
@@ -104,7 +110,7 @@ pub const MARKS: usize = Mark::ALL.len();
 
 use Axis::{
     Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Loss,
-    Partition, Pause, PowerLoss, SlowNode,
+    Membership, Partition, Pause, PowerLoss, SlowNode, Snapshots,
 };
 
 /// Trouble that keeps nodes from hearing each other.
@@ -131,6 +137,8 @@ pub enum Asks {
     ReadsLogBack,
     /// Leaders that do not wait for their own disk.
     CommitsAheadOfDisk,
+    /// What operators ask for.
+    Operable,
 }
 
 impl Mark {
@@ -140,6 +148,8 @@ impl Mark {
     pub const fn needs(self) -> &'static [Axis] {
         match self {
             Self::CasFailed => &[],
+            Self::SnapshotInstalled => &[Snapshots],
+            Self::VotersChanged | Self::JointEntered => &[Membership],
             Self::VoteSplit
             | Self::ThreeCandidates
             | Self::LeaderWithoutCommit
@@ -205,6 +215,7 @@ impl Mark {
             Self::PersistWindowFull => Asks::Bounded,
             Self::EntriesRead => Asks::ReadsLogBack,
             Self::CommitAheadOfDisk => Asks::CommitsAheadOfDisk,
+            Self::SnapshotInstalled | Self::VotersChanged | Self::JointEntered => Asks::Operable,
             _ => Asks::Nothing,
         }
     }

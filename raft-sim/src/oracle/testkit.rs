@@ -35,7 +35,7 @@ pub(super) fn other_entry(term: u64, index: u64, content: u64) -> EntryId {
 
 pub(super) fn hard(term: u64, vote: u64) -> HardRecord {
     let vote = (vote > 0).then_some(NodeId(vote));
-    HardRecord { term: Term(term), vote, promise: 0 }
+    HardRecord { term: Term(term), vote, ..HardRecord::default() }
 }
 
 /// One node as its host keeps it.
@@ -177,7 +177,14 @@ impl Kit {
         let sequence = n.sequence;
         let truncate_from = truncate_from.map(LogIndex);
         let node = NodeId(node);
-        self.see(Observation::PersistHanded { node, sequence, hard, truncate_from, entries })
+        self.see(Observation::PersistHanded {
+            node,
+            sequence,
+            hard,
+            truncate_from,
+            entries,
+            snapshot: None,
+        })
     }
 
     pub(super) fn durable(
@@ -196,7 +203,14 @@ impl Kit {
         n.disk.extend_from_slice(entries);
         let truncate_from = truncate_from.map(LogIndex);
         let node = NodeId(node);
-        self.see(Observation::PersistDurable { node, sequence, hard, truncate_from, entries })
+        self.see(Observation::PersistDurable {
+            node,
+            sequence,
+            hard,
+            truncate_from,
+            entries,
+            snapshot: None,
+        })
     }
 
     /// `node` takes over `term` and votes for `vote` (0: nobody), durably.

@@ -10,15 +10,19 @@
 use raft_core::{
     Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, Envelope,
     FetchFailure, FetchId, GroupId, HardState, Input as CoreInput, Instant, Issued, LogIndex,
-    LogPosition, Message, Node, Options, Outcome, Output, PersistAck, Rejected, TermRun,
+    LogPosition, Message, Node, Options, Outcome, Output, PersistAck, ReceivedSnapshot, Rejected,
+    SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun,
 };
 
 use super::{
     Answer, BootRefused, Changed, Claim, Effect, Ending, Entry, EntryId, HardRecord, Input,
-    MessageKind, MessageLabel, NodeView, Ns, PeerView, Process, Promises, Start, Stepped,
-    view::Loads,
+    MessageKind, MessageLabel, NodeView, Ns, PeerView, Process, Promises, Publish, Start, Stepped,
+    operate::operation_of, view::Loads,
 };
-use crate::{fault::plan::Knobs, trace::digest::Digest};
+use crate::{
+    fault::plan::{Knobs, SnapshotPlan},
+    trace::digest::Digest,
+};
 
 /// Our node.
 #[derive(Clone, Debug)]
@@ -26,11 +30,13 @@ pub struct Core {
     node: Node,
     /// Open reads of entries, by number: the simulator's ids are plain numbers.
     fetches: Vec<FetchId>,
+    /// Open requests about snapshots, likewise.
+    snapshots: Vec<SnapshotId>,
 }
 
 /// The tunables of a plan as the node's options.
 #[must_use]
-pub fn options(knobs: &Knobs, command_bytes_max: u64) -> Options {
+pub fn options(knobs: &Knobs, snapshots: &SnapshotPlan, command_bytes_max: u64) -> Options {
     let mut options = Options::default();
     options.election_min_ns = knobs.election_ns;
     options.election_max_ns = knobs.election_ns.saturating_add(knobs.election_jitter_ns);
@@ -50,6 +56,12 @@ pub fn options(knobs: &Knobs, command_bytes_max: u64) -> Options {
     options.tail_entries_max = options.tail_entries_max.max(options.append_entries_max);
     options.commit_notice_ns = knobs.heartbeat_ns / 8;
     options.pending_after_loss_ns = knobs.election_ns.saturating_mul(8);
+    options.transfer_timeout_ns = options.election_max_ns;
+    options.request_timeout_ns = options.election_max_ns;
+    options.snapshot_retry_ns = options.election_max_ns;
+    options.snapshot_entries = u64::from(snapshots.every_entries);
+    options.snapshot_keep_entries = u64::from(snapshots.keep_entries);
+    options.retained_entries_max = u64::from(snapshots.keep_entries).saturating_mul(4).max(64);
     options
 }
 
@@ -69,16 +81,17 @@ fn entries_of(entries: &Entries) -> Vec<Entry> {
     out
 }
 
+fn content_of(entry: Entry) -> raft_core::Entry {
+    raft_core::Entry {
+        kind: raft_core::EntryKind(entry.kind),
+        stamp: entry.stamp,
+        label: entry.label,
+        payload: entry.payload,
+    }
+}
+
 fn entries_back(entries: Vec<Entry>) -> Entries {
-    let core = entries.into_iter().map(|entry| {
-        let content = raft_core::Entry {
-            kind: raft_core::EntryKind(entry.kind),
-            stamp: entry.stamp,
-            label: entry.label,
-            payload: entry.payload,
-        };
-        (entry.position, content)
-    });
+    let core = entries.into_iter().map(|entry| (entry.position, content_of(entry)));
     // A store that gives back a log with a hole gives back nothing: the node halts on it.
     Entries::collect(core).unwrap_or_default()
 }
@@ -108,7 +121,7 @@ impl Core {
             changed: changed_of(accepted.changed),
             log_from: (accepted.log_from > LogIndex::ZERO).then_some(accepted.log_from),
             answer: match accepted.issued {
-                Issued::Nothing => None,
+                Issued::Nothing | Issued::Unchanged(_) => None,
                 Issued::Proposal(ticket) | Issued::Deferred(ticket) => {
                     Some(Answer::Accepted(ticket.0))
                 }
@@ -126,9 +139,20 @@ impl Core {
                     term: hard.term,
                     vote: hard.vote,
                     promise: hard.promise_ns,
+                    cluster: hard.cluster,
+                    epoch: hard.epoch,
+                    disabled: hard.disabled,
+                    mark: hard.mark,
                 }),
                 truncate_from: write.truncate_from(),
                 entries: entries_of(&write.entries),
+                snapshot: write.snapshot().map(|publish| {
+                    Box::new(Publish {
+                        stage: publish.stage.map(|stage| stage.0),
+                        meta: publish.meta.clone(),
+                        keep_log: publish.keep_log,
+                    })
+                }),
             },
             Output::Send(envelope) => Effect::Send { to: envelope.to, message: *envelope },
             Output::Apply(apply) => Effect::Apply {
@@ -146,6 +170,7 @@ impl Core {
                 how: match outcome {
                     Outcome::Superseded => Ending::Superseded,
                     Outcome::Unknown(_) => Ending::Unknown("leadership-lost"),
+                    Outcome::Refused(_) => Ending::Refused,
                     _ => Ending::Unknown("other"),
                 },
             },
@@ -158,6 +183,28 @@ impl Core {
                     bytes_max: read.bytes_max,
                 }
             }
+            Output::TakeSnapshot { id, meta } => {
+                self.snapshots.push(id);
+                Effect::TakeSnapshot { id: id.number(), meta }
+            }
+            Output::SendSnapshot(send) => {
+                self.snapshots.push(send.id);
+                Effect::SendSnapshot {
+                    id: send.id.number(),
+                    to: send.to,
+                    term: send.term,
+                    meta: Box::new(send.meta),
+                }
+            }
+            Output::InstallSnapshot(meta) => Effect::InstallSnapshot { meta },
+            Output::DiscardSnapshot(stage) => Effect::DiscardSnapshot { stage: stage.0 },
+            Output::CompactTo(index) => Effect::CompactTo(index),
+            Output::Admitted { deferred, ticket, .. } => {
+                Effect::Admitted { deferred: deferred.0, ticket: ticket.0 }
+            }
+            Output::OperationEnded { ticket, result } => {
+                Effect::OperationEnded { ticket: ticket.0, done: result.is_ok() }
+            }
             Output::Halted(reason) => Effect::Halted(reason.to_string()),
             _ => return None,
         })
@@ -166,6 +213,11 @@ impl Core {
     fn take_fetch(&mut self, id: u64) -> Option<FetchId> {
         let at = self.fetches.iter().position(|fetch| fetch.number() == id)?;
         Some(self.fetches.swap_remove(at))
+    }
+
+    fn take_snapshot_id(&mut self, id: u64) -> Option<SnapshotId> {
+        let at = self.snapshots.iter().position(|open| open.number() == id)?;
+        Some(self.snapshots.swap_remove(at))
     }
 
     fn input_of(&mut self, input: Input<Self>) -> Option<CoreInput> {
@@ -185,6 +237,21 @@ impl Core {
                 failure: FetchFailure::Busy,
             },
             Input::StepDown => CoreInput::StepDown,
+            Input::SnapshotTaken { id, digest, size_bytes } => {
+                let id = self.take_snapshot_id(id)?;
+                CoreInput::SnapshotTaken(SnapshotTaken { id, digest, size_bytes })
+            }
+            Input::SnapshotFailed { id } => CoreInput::SnapshotFailed(self.take_snapshot_id(id)?),
+            Input::SnapshotSent { id } => CoreInput::SnapshotSent(self.take_snapshot_id(id)?),
+            Input::SnapshotSendFailed { id, overloaded } => CoreInput::SnapshotSendFailed {
+                id: self.take_snapshot_id(id)?,
+                failure: if overloaded { SendFailure::Overloaded } else { SendFailure::Failed },
+            },
+            Input::SnapshotReceived { stage, meta, from, term } => {
+                let received = ReceivedSnapshot { stage: StageId(stage), meta: *meta, from, term };
+                CoreInput::SnapshotReceived(Box::new(received))
+            }
+            Input::Operate(operation) => operation_of(&operation, &self.node)?,
         })
     }
 }
@@ -204,10 +271,15 @@ impl Process for Core {
         let refused = |why: &dyn std::fmt::Display| BootRefused(why.to_string());
         let voters =
             Configuration::new(start.voters.iter().copied()).map_err(|error| refused(&error))?;
+        let born = start.voters.contains(&start.node);
         let mut hard = HardState::new(ClusterId(1), GroupId(1), start.node, start.incarnation);
-        hard.term = start.image.hard.term;
-        hard.vote = start.image.hard.vote;
-        hard.promise_ns = start.image.hard.promise;
+        let kept = &start.image.hard;
+        hard.term = kept.term;
+        hard.vote = kept.vote;
+        hard.promise_ns = kept.promise;
+        hard.epoch = kept.epoch;
+        hard.disabled = kept.disabled;
+        hard.mark = kept.mark;
         let mut terms: Vec<TermRun> = Vec::new();
         for entry in &start.image.entries {
             let LogPosition { term, index } = entry.position;
@@ -216,24 +288,45 @@ impl Process for Core {
             }
         }
         let tip = start.image.entries.last();
-        let last = tip.map_or(LogIndex::ZERO, |entry| entry.position.index);
-        let boot = Boot::new(BootId(start.boot), start.seed, hard, voters).with_log(
-            terms,
-            last,
-            tip.map_or(0, |entry| entry.stamp),
-        );
-        let node =
-            Node::boot(options(start.knobs, start.command_bytes_max), boot, Instant(start.now))
-                .map_err(|error| refused(&error))?;
-        Ok(Self { node, fetches: Vec::new() })
+        let last = start.image.last();
+        let base = if born { voters } else { Configuration::default() };
+        let mut boot = Boot::new(BootId(start.boot), start.seed, hard, base);
+        let mut stamp = 0;
+        let mut above = LogIndex::ZERO;
+        if let Some(snapshot) = &start.image.snapshot {
+            stamp = snapshot.meta.stamp;
+            above = snapshot.index();
+            boot = boot.with_snapshot(snapshot.meta.clone());
+        }
+        boot.first = start.image.first();
+        let marks = start.image.entries.iter().filter(|entry| {
+            entry.position.index > above && raft_core::EntryKind(entry.kind).is_mark()
+        });
+        let marks: Vec<_> =
+            marks.map(|entry| (entry.position, content_of(entry.clone()))).collect();
+        let boot =
+            boot.with_log(terms, last, tip.map_or(stamp, |entry| entry.stamp)).with_marks(marks);
+        let node = Node::boot(
+            options(start.knobs, start.snapshots, start.command_bytes_max),
+            boot,
+            Instant(start.now),
+        )
+        .map_err(|error| refused(&error))?;
+        Ok(Self { node, fetches: Vec::new(), snapshots: Vec::new() })
     }
 
     fn step(&mut self, now: Ns, input: Input<Self>) -> Stepped {
+        let operated = matches!(input, Input::Operate(_));
         let Some(input) = self.input_of(input) else { return Stepped::default() };
         match self.node.step(Instant(now), input) {
             Ok(accepted) => {
                 debug_assert_eq!(self.node.check(), Ok(()), "the node's own invariants");
-                self.stepped(&accepted)
+                let mut stepped = self.stepped(&accepted);
+                if operated {
+                    // Accepted even where nothing is left to end.
+                    stepped.answer = stepped.answer.or(Some(Answer::Accepted(0)));
+                }
+                stepped
             }
             Err(rejected) => Stepped {
                 answer: Some(Answer::Refused {
@@ -272,6 +365,19 @@ impl Process for Core {
         view.commit = node.commit();
         view.applied = node.applied();
         view.halted = node.halted().is_some();
+        view.base = node.log_base();
+        let configuration = node.configuration_in_force_ref();
+        view.configuration = node.configuration_index();
+        view.voters.clear();
+        view.voters.extend_from_slice(configuration.voters());
+        view.outgoing.clear();
+        view.outgoing.extend_from_slice(configuration.outgoing());
+        view.members.clear();
+        for list in [configuration.voters(), configuration.outgoing(), configuration.learners()] {
+            view.members.extend(list.iter().filter(|node| !configuration.is_witness(**node)));
+        }
+        view.members.sort_unstable();
+        view.members.dedup();
         view.peers.clear();
         view.peers.extend(node.peers().map(|peer| PeerView {
             peer: peer.peer,
@@ -340,6 +446,24 @@ impl Process for Core {
                     AppendResult::NeedSnapshot | AppendResult::StaleTerm => {}
                 }
             }
+            Message::TimeoutNow(ask) => {
+                label.kind = MessageKind::TIMEOUT_NOW;
+                label.last = ask.last.index;
+            }
+            Message::TransferRefused(_) => label.kind = MessageKind::TRANSFER_REFUSED,
+            Message::InstallMeta(install) => {
+                label.kind = MessageKind::INSTALL_META;
+                label.last = install.meta.index();
+            }
+            Message::ReadIndex(_) => label.kind = MessageKind::READ_INDEX,
+            Message::ReadIndexReply(reply) => {
+                label.kind = MessageKind::READ_INDEX_REPLY;
+                label.last = reply.index.unwrap_or_default();
+            }
+            Message::NotMember(told) => {
+                label.kind = MessageKind::NOT_MEMBER;
+                label.last = told.commit;
+            }
             _ => {}
         }
         label
@@ -404,8 +528,8 @@ impl Process for Core {
                     AppendResult::NeedSnapshot => d.word(4),
                 }
             }
-            // An open enumeration: kinds this adapter does not know still reach the digest.
-            other => d.bytes(other.name().as_bytes()),
+            // An open enumeration: every field of the rarer kinds reaches the digest as text.
+            other => d.bytes(format!("{other:?}").as_bytes()),
         }
     }
 }

@@ -10,14 +10,19 @@
 
 pub mod core;
 pub mod naive;
+mod operate;
 pub mod view;
 
 use ::core::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use raft_core::{Incarnation, LogIndex, LogPosition, NodeId, Role, Term};
+use raft_core::{
+    ClusterId, DisableReason, Incarnation, LogIndex, LogPosition, NodeId, RecoveryEpoch, Role,
+    SnapshotMeta, Term,
+};
 
-use crate::trace::digest::Digest;
+use crate::{fault::schedule::Operation, trace::digest::Digest, workload::kv::Machine};
 pub use view::{Changed, NodeView, PeerView};
 
 /// Nanoseconds. World time counts from the start of the run; a node's local time is its own.
@@ -40,6 +45,8 @@ pub struct Promises {
     /// Old entries leave memory and are read back from disk. Nothing is judged by it; campaigns
     /// demand that it was seen.
     pub reads_log_back: bool,
+    /// Membership changes, snapshots, transfers: what operators ask for. Nothing is judged by it.
+    pub operable: bool,
     /// A leader commits on its peers' disks while its own is still writing. Nothing is judged by
     /// it; campaigns demand that it was seen.
     pub commits_ahead_of_disk: bool,
@@ -55,6 +62,7 @@ impl Promises {
         pure: true,
         reads_log_back: true,
         commits_ahead_of_disk: true,
+        operable: true,
     };
 }
 
@@ -101,7 +109,8 @@ pub struct EntryId {
     pub hash: u64,
 }
 
-/// The part of the durable state that is replaced as a whole.
+/// The part of the durable state that is replaced as a whole. What a system does not have stays
+/// at its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HardRecord {
     /// Current term.
@@ -110,6 +119,45 @@ pub struct HardRecord {
     pub vote: Option<NodeId>,
     /// Longest promise to a leader, in local nanoseconds; 0 for none.
     pub promise: Ns,
+    /// The cluster it belongs to; 0 where the system has none yet.
+    pub cluster: ClusterId,
+    /// The recovery epoch.
+    pub epoch: RecoveryEpoch,
+    /// Why the node is out of service, if it is.
+    pub disabled: Option<DisableReason>,
+    /// A position the log is known to hold.
+    pub mark: LogPosition,
+}
+
+/// A snapshot as the simulator keeps it: the machine itself, and the identity of every entry it
+/// stands for, so that oracles see a log without a hole.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What the system says of it.
+    pub meta: SnapshotMeta,
+    /// The machine at that index.
+    pub machine: Arc<Machine>,
+    /// The entries it stands for, entry `i` at index `i + 1`.
+    pub ids: Arc<Vec<EntryId>>,
+}
+
+impl Snapshot {
+    /// Index of the last entry it stands for.
+    #[must_use]
+    pub const fn index(&self) -> LogIndex {
+        self.meta.index()
+    }
+}
+
+/// The part of a write that publishes a snapshot.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// Which staged snapshot; `None` if there is no data to it.
+    pub stage: Option<u64>,
+    /// What it stands for.
+    pub meta: SnapshotMeta,
+    /// Whether the log above it stays.
+    pub keep_log: bool,
 }
 
 /// What a disk holds when a process starts from it.
@@ -117,8 +165,26 @@ pub struct HardRecord {
 pub struct DiskImage {
     /// Hard state; the default before the first write.
     pub hard: HardRecord,
-    /// The log, entry `i` at index `i + 1`.
+    /// The newest snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// How many entries at the start of the log are gone: entry `i` has index `gone + i + 1`.
+    pub gone: u64,
+    /// What is left of the log.
     pub entries: Vec<Entry>,
+}
+
+impl DiskImage {
+    /// Index of the first entry left.
+    #[must_use]
+    pub const fn first(&self) -> LogIndex {
+        LogIndex(self.gone + 1)
+    }
+
+    /// Index of the last entry.
+    #[must_use]
+    pub fn last(&self) -> LogIndex {
+        LogIndex(self.gone + self.entries.len() as u64)
+    }
 }
 
 /// Everything a process is given when it starts.
@@ -126,7 +192,7 @@ pub struct DiskImage {
 pub struct Start<'a> {
     /// Its own id, from 1.
     pub node: NodeId,
-    /// All voters, ascending.
+    /// The first voters, ascending; a node that is not among them starts without a configuration.
     pub voters: &'a [NodeId],
     /// The disk's life.
     pub incarnation: Incarnation,
@@ -138,6 +204,8 @@ pub struct Start<'a> {
     pub now: Ns,
     /// Tunables drawn by the plan.
     pub knobs: &'a crate::fault::plan::Knobs,
+    /// How often it takes snapshots.
+    pub snapshots: &'a crate::fault::plan::SnapshotPlan,
     /// Largest command that will be proposed, in bytes.
     pub command_bytes_max: u64,
     /// Which of a family of systems this is ([`crate::system::System::variant`]).
@@ -186,6 +254,45 @@ pub enum Input<P: Process> {
     },
     /// An operator asks a leader to step down.
     StepDown,
+    /// An operator's request of another kind.
+    Operate(Operation),
+    /// The snapshot asked for with [`Effect::TakeSnapshot`] is durable.
+    SnapshotTaken {
+        /// The request's id.
+        id: u64,
+        /// Digest of the machine.
+        digest: u64,
+        /// Its size.
+        size_bytes: u64,
+    },
+    /// It could not be taken.
+    SnapshotFailed {
+        /// The request's id.
+        id: u64,
+    },
+    /// The snapshot asked for with [`Effect::SendSnapshot`] has arrived.
+    SnapshotSent {
+        /// The request's id.
+        id: u64,
+    },
+    /// It has not.
+    SnapshotSendFailed {
+        /// The request's id.
+        id: u64,
+        /// Because the receiver has too much to do.
+        overloaded: bool,
+    },
+    /// A snapshot is staged here, whole and durable.
+    SnapshotReceived {
+        /// Its place in the staging area.
+        stage: u64,
+        /// What it stands for.
+        meta: Box<SnapshotMeta>,
+        /// Who sent it.
+        from: NodeId,
+        /// In which term.
+        term: Term,
+    },
 }
 
 /// What one step did.
@@ -220,6 +327,8 @@ pub enum Ending {
     Superseded,
     /// It may have taken effect or may still.
     Unknown(&'static str),
+    /// It was never appended and never will be.
+    Refused,
 }
 
 /// Work a process asks for.
@@ -235,6 +344,8 @@ pub enum Effect<P: Process> {
         truncate_from: Option<LogIndex>,
         /// Then append these.
         entries: Vec<Entry>,
+        /// Publish this snapshot with it, before the log's part.
+        snapshot: Option<Box<Publish>>,
     },
     /// Send to a peer; may be lost.
     Send {
@@ -289,6 +400,50 @@ pub enum Effect<P: Process> {
         /// Its term.
         term: Term,
     },
+    /// Lane A: capture the machine, make it durable, then `SnapshotTaken`.
+    TakeSnapshot {
+        /// Comes back with the result.
+        id: u64,
+        /// What it stands for.
+        meta: Box<SnapshotMeta>,
+    },
+    /// Bring the newest snapshot to a peer.
+    SendSnapshot {
+        /// Comes back with the result.
+        id: u64,
+        /// To whom.
+        to: NodeId,
+        /// The term it is sent in.
+        term: Term,
+        /// Which snapshot.
+        meta: Box<SnapshotMeta>,
+    },
+    /// Lane A: the machine becomes the published snapshot; then `Applied`.
+    InstallSnapshot {
+        /// Which.
+        meta: Box<SnapshotMeta>,
+    },
+    /// A staged snapshot is not wanted.
+    DiscardSnapshot {
+        /// Its place.
+        stage: u64,
+    },
+    /// Nothing up to this index is needed any more.
+    CompactTo(LogIndex),
+    /// A deferred proposal has this ticket from now on.
+    Admitted {
+        /// What it was accepted under.
+        deferred: u64,
+        /// What it will end under.
+        ticket: u64,
+    },
+    /// A change or transfer ended.
+    OperationEnded {
+        /// Its ticket.
+        ticket: u64,
+        /// Whether in success.
+        done: bool,
+    },
     /// Fail-stop for this boot; the host restarts it from disk later.
     Halted(String),
 }
@@ -312,6 +467,20 @@ impl MessageKind {
     pub const HEARTBEAT: Self = Self(6);
     /// The answer to both.
     pub const APPEND_REPLY: Self = Self(7);
+    /// Campaign now (§3.10).
+    pub const TIMEOUT_NOW: Self = Self(8);
+    /// The target of a transfer will not.
+    pub const TRANSFER_REFUSED: Self = Self(9);
+    /// A snapshot on its way, whole (§5.3).
+    pub const SNAPSHOT: Self = Self(10);
+    /// A snapshot without data.
+    pub const INSTALL_META: Self = Self(11);
+    /// Which index must a read wait for?
+    pub const READ_INDEX: Self = Self(12);
+    /// The answer.
+    pub const READ_INDEX_REPLY: Self = Self(13);
+    /// The receiver is no member.
+    pub const NOT_MEMBER: Self = Self(14);
 
     /// Name for people.
     #[must_use]
@@ -324,6 +493,13 @@ impl MessageKind {
             5 => "append",
             6 => "heartbeat",
             7 => "append-reply",
+            8 => "timeout-now",
+            9 => "transfer-refused",
+            10 => "snapshot",
+            11 => "install-meta",
+            12 => "read-index",
+            13 => "read-index-reply",
+            14 => "not-member",
             _ => "other",
         }
     }

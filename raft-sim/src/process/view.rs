@@ -33,6 +33,10 @@ impl Changed {
     pub const LIFECYCLE: Self = Self(1 << 8);
     /// Queue sizes.
     pub const LOADS: Self = Self(1 << 9);
+    /// The configuration in force.
+    pub const CONFIGURATION: Self = Self(1 << 10);
+    /// Where the log in memory begins.
+    pub const BASE: Self = Self(1 << 11);
     /// Everything.
     pub const ALL: Self = Self(u16::MAX);
 
@@ -104,6 +108,17 @@ pub struct NodeView {
     pub applied: LogIndex,
     /// Halted for this boot.
     pub halted: bool,
+    /// The position before the first entry the process knows: 0/0, or where a snapshot stands.
+    pub base: LogPosition,
+    /// Index of the entry that put the configuration in force; 0 where it came with the disk.
+    pub configuration: LogIndex,
+    /// The voters of the configuration in force (while joint, of the new half), ascending; none
+    /// where the first voters never change, or none is known yet.
+    pub voters: Vec<NodeId>,
+    /// While joint, the voters of the old half.
+    pub outgoing: Vec<NodeId>,
+    /// All members that hold data, ascending.
+    pub members: Vec<NodeId>,
     /// Progress, while leading; else empty. Ascending by peer.
     pub peers: Vec<PeerView>,
     /// Sizes and limits.

@@ -40,6 +40,10 @@ impl Purpose {
     pub const DRIFT: Self = Self(9);
     /// The healed core.
     pub const HEAL: Self = Self(10);
+    /// Changes of membership and settings.
+    pub const CHANGE: Self = Self(11);
+    /// Requests about leadership.
+    pub const LEADERSHIP: Self = Self(12);
 }
 
 /// One stream.

@@ -204,6 +204,17 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// How large it is, in bytes, as a snapshot would be.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.keys.iter().fold(64, |sum, (_, values)| sum + 16 + 8 * values.len() as u64)
+    }
+
+    /// Makes an empty machine stand at `index` without what led there.
+    pub fn skip_to(&mut self, index: LogIndex) {
+        self.applied = index.0;
+    }
+
     /// An empty machine.
     #[must_use]
     pub fn new() -> Self {

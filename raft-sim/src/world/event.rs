@@ -8,8 +8,9 @@
 
 use raft_core::Term;
 
+use super::snapshots::Shipment;
 use crate::{
-    process::{Ns, Process},
+    process::{Ns, Process, Snapshot},
     workload::{client::Request, history::Response},
 };
 
@@ -67,6 +68,12 @@ pub(crate) enum Event<P: Process> {
     Response(Response),
     /// The time of a phase is up.
     PhaseLimit { phase: u8 },
+    /// A snapshot that was written in the background is done.
+    SnapshotDone { node: u8, boot: u64, id: u64, snapshot: Box<Snapshot> },
+    /// A snapshot arrives at a peer.
+    SnapshotArrives(Box<Shipment>),
+    /// A snapshot did not reach its peer, and its sender learns it.
+    ShipFailed { node: u8, boot: u64, id: u64 },
 }
 
 impl<P: Process> Event<P> {
@@ -88,6 +95,9 @@ impl<P: Process> Event<P> {
             Self::Request(_) => 13,
             Self::Response(_) => 14,
             Self::PhaseLimit { .. } => 15,
+            Self::SnapshotArrives(_) => 16,
+            Self::ShipFailed { .. } => 17,
+            Self::SnapshotDone { .. } => 18,
         }
     }
 }

@@ -11,10 +11,13 @@ use serde_json::json;
 
 use super::{Event, World, phases::Stage, queue::Class};
 use crate::{
-    fault::{plan::Axis, schedule::Fault},
+    fault::{
+        plan::Axis,
+        schedule::{Fault, Operation},
+    },
     net::partition::all_links_of,
     oracle::Observation,
-    process::{Ns, Process},
+    process::{Input, Ns, Process},
 };
 
 impl<P: Process> World<'_, P> {
@@ -99,10 +102,44 @@ impl<P: Process> World<'_, P> {
                 };
                 self.made(Axis::Pause, applied);
             }
+            Fault::Operate { node, what } => {
+                let applied = self.operate(*node, what);
+                self.made(what.axis(), applied);
+            }
             // Kept in the file, applied as nothing.
             _ => {}
         }
         true
+    }
+
+    /// Asks a node, or whoever leads, for what an operator wants. Whether it said yes.
+    fn operate(&mut self, node: u64, what: &Operation) -> bool {
+        let asked = match node {
+            0 => self.watch.oracles.leader_now().and_then(|node| self.place(node)).map(usize::from),
+            node => self.node_at(node),
+        };
+        let Some(n) = asked.filter(|n| self.hosts[*n].process.is_some()) else { return false };
+        if self.hosts[n].paused_until > self.watch.now {
+            return false;
+        }
+        self.operated = false;
+        self.step(n, Input::Operate(what.clone()), None);
+        self.operated
+    }
+
+    /// A change or transfer at node `n` ended.
+    pub(crate) fn operation_ended(&mut self, n: usize, ticket: u64, done: bool) {
+        let host = &mut self.hosts[n];
+        let node = host.id;
+        self.watch.note(|| format!("operation {ticket} ended, done: {done}"));
+        let open = host.operations.iter().position(|open| *open == ticket);
+        if let Some(at) = open {
+            host.operations.remove(at);
+        } else {
+            let how = format!("operation {ticket} ended although it is not open");
+            self.watch.see(Observation::ContractBroken { node, how: &how });
+        }
+        self.operations_done += u64::from(done);
     }
 
     /// The directed pairs a cut concerns, by position.

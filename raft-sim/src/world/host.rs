@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use raft_core::{Incarnation, LogIndex, NodeId, Role, Term};
+use raft_core::{Incarnation, LogIndex, NodeId, Role, SnapshotMeta, Term};
 
 use super::{
     Event, World,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     collections::FixedMap,
     disk::{Disk, Write, latency},
-    oracle::Observation,
+    oracle::{Observation, Published},
     process::{
         Answer, Changed, Effect, Ending, Entry, Input, NodeView, Ns, Process, Start, Stepped,
     },
@@ -45,6 +45,8 @@ pub(crate) struct Asked {
 pub(super) enum Lane {
     Apply { entries: Vec<Entry>, first_ticket: Option<u64> },
     Role(Role, Term),
+    Take { id: u64, meta: Box<SnapshotMeta> },
+    Install(Box<SnapshotMeta>),
 }
 
 /// One node.
@@ -78,6 +80,8 @@ pub(crate) struct Host<P: Process> {
     pub(super) timer_generation: u32,
     pub(super) tickets: FixedMap<u64, Asked>,
     pub(super) reads: FixedMap<u64, Asked>,
+    /// Operators' requests accepted and not ended.
+    pub(super) operations: Vec<u64>,
     /// Confirmed reads that wait for the machine.
     pub(super) ready: Vec<(LogIndex, Asked)>,
 }
@@ -108,6 +112,7 @@ impl<P: Process> Host<P> {
             timer_generation: 0,
             tickets: FixedMap::default(),
             reads: FixedMap::default(),
+            operations: Vec::new(),
             ready: Vec::new(),
         }
     }
@@ -120,6 +125,11 @@ impl<P: Process> Host<P> {
             hard: write.hard,
             truncate_from: write.truncate_from,
             entries: &write.ids,
+            snapshot: write.snapshot.as_ref().map(|(snapshot, keep_log)| Published {
+                index: snapshot.index(),
+                ids: &snapshot.ids,
+                keep_log: *keep_log,
+            }),
         });
         self.disk.publish(write);
     }
@@ -153,7 +163,10 @@ impl<P: Process> World<'_, P> {
         let host = &mut self.hosts[n];
         host.boot += 1;
         host.disk.begin_boot();
-        host.machine = Machine::new();
+        host.machine = match &host.disk.image.snapshot {
+            Some(snapshot) => (*snapshot.machine).clone(),
+            None => Machine::new(),
+        };
         self.net.nth[n].clear();
         let start = Start {
             node: host.id,
@@ -163,6 +176,7 @@ impl<P: Process> World<'_, P> {
             seed: self.fates.boot_seed(host.id.0, host.boot),
             now: host.clock.local(self.watch.now),
             knobs: &self.schedule.plan.knobs,
+            snapshots: &self.schedule.plan.snapshots,
             command_bytes_max: u64::from(self.schedule.plan.work.padding) + Command::HEAD_BYTES_MAX,
             variant: self.variant,
             image: &host.disk.image,
@@ -228,6 +242,7 @@ impl<P: Process> World<'_, P> {
         host.applying = false;
         host.tickets.clear();
         host.reads.clear();
+        host.operations.clear();
         host.ready.clear();
         host.paused_until = 0;
         host.timer_forgotten();
@@ -267,8 +282,15 @@ impl<P: Process> World<'_, P> {
         if !unchanged || stepped.log_from.is_some() {
             self.report_view(n, &stepped);
         }
-        if let (Some(asked), Some(answer)) = (asked, stepped.answer) {
-            self.take_answer(n, asked, answer);
+        match (asked, stepped.answer) {
+            (Some(asked), Some(answer)) => self.take_answer(n, asked, answer),
+            (None, Some(Answer::Accepted(ticket))) => {
+                self.operated = true;
+                if ticket != 0 {
+                    self.hosts[n].operations.push(ticket);
+                }
+            }
+            _ => {}
         }
         for effect in effects.drain(..) {
             self.execute(n, effect);
@@ -285,6 +307,15 @@ impl<P: Process> World<'_, P> {
         let (before, after) = (&host.before, &host.view);
         let mut changed = differ(before, after);
         let node = host.id;
+        if before.base != after.base {
+            let base = after.base;
+            let ids = self.ids_below(n, base.index);
+            let ids = ids.as_ref().map_or(&[][..], |ids| ids);
+            self.watch.see(Observation::Based { node, base, ids });
+        }
+        let host = &mut self.hosts[n];
+        let Some(process) = &host.process else { return };
+        let (before, after) = (&host.before, &host.view);
         if let Some(from) = stepped.log_from {
             changed = changed.and(Changed::LOG);
             self.scratch.clear();
@@ -367,9 +398,33 @@ impl<P: Process> World<'_, P> {
 
     fn execute(&mut self, n: usize, effect: Effect<P>) {
         match effect {
-            Effect::Persist { ack, hard, truncate_from, entries } => {
-                self.hand_to_disk(n, ack, hard, truncate_from, entries);
+            Effect::Persist { ack, hard, truncate_from, entries, snapshot } => {
+                let snapshot = snapshot.and_then(|publish| self.published(n, *publish));
+                self.hand_to_disk(n, ack, hard, truncate_from, entries, snapshot);
             }
+            Effect::TakeSnapshot { id, meta } => {
+                self.hosts[n].lane.push_back(Lane::Take { id, meta });
+                self.run_lane(n);
+            }
+            Effect::InstallSnapshot { meta } => {
+                self.hosts[n].lane.push_back(Lane::Install(meta));
+                self.run_lane(n);
+            }
+            Effect::SendSnapshot { id, to, term, meta } => self.ship(n, id, to, term, &meta),
+            Effect::DiscardSnapshot { stage } => drop(self.hosts[n].disk.unstage(stage)),
+            Effect::CompactTo(index) => {
+                let host = &mut self.hosts[n];
+                let node = host.id;
+                self.watch.note(|| format!("compact to {index}"));
+                if let Err(how) = host.disk.compact_to(index) {
+                    self.watch.see(Observation::ContractBroken { node, how: &how });
+                }
+            }
+            Effect::Admitted { deferred, ticket } => {
+                let Some(asked) = self.end_ticket(n, deferred, false) else { return };
+                self.hosts[n].tickets.insert(ticket, asked);
+            }
+            Effect::OperationEnded { ticket, done } => self.operation_ended(n, ticket, done),
             Effect::Send { to, message } => self.send(n, to, message),
             Effect::Apply { entries, first_ticket } => {
                 let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
@@ -404,6 +459,7 @@ impl<P: Process> World<'_, P> {
                     let told = match how {
                         Ending::Superseded => Told::Superseded,
                         Ending::Unknown(_) => Told::Unknown,
+                        Ending::Refused => Told::Refused(None),
                     };
                     self.respond(n, asked, told);
                 }

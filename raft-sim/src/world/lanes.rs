@@ -12,8 +12,8 @@ use super::{Event, World, host::Lane, queue::Class};
 use crate::{
     disk::latency,
     fault::schedule::DiskOpId,
-    oracle::Observation,
-    process::{Entry, EntryId, Input, Ns, Process},
+    oracle::{Observation, Published},
+    process::{Entry, EntryId, Input, Ns, Process, Snapshot},
     workload::{history::Told, kv::Reply},
 };
 
@@ -25,17 +25,20 @@ impl<P: Process> World<'_, P> {
         hard: Option<crate::process::HardRecord>,
         truncate_from: Option<LogIndex>,
         entries: Vec<Entry>,
+        snapshot: Option<(Snapshot, bool)>,
     ) {
         let host = &mut self.hosts[n];
         let node = host.id;
         let ends = |entry: Option<&Entry>| entry.map_or(0, |entry| entry.position.index.0);
         let (first, last) = (ends(entries.first()), ends(entries.last()));
-        if let Err(how) = host.disk.hand_out(ack, hard, truncate_from, entries) {
+        if let Err(how) = host.disk.hand_out(ack, hard, truncate_from, entries, snapshot) {
             self.watch.see(Observation::ContractBroken { node, how: &how });
             return;
         }
         let sequence = host.disk.sequence;
-        let ids: &[EntryId] = host.disk.open.back().map_or(&[], |write| &write.ids);
+        let written = host.disk.open.back();
+        let ids: &[EntryId] = written.map_or(&[], |write| &write.ids);
+        let snapshot = written.and_then(|write| write.snapshot.as_ref());
         self.watch.note(|| format!("persist #{sequence} {first} to {last} {hard:?}"));
         self.watch.see(Observation::PersistHanded {
             node,
@@ -43,6 +46,11 @@ impl<P: Process> World<'_, P> {
             hard,
             truncate_from,
             entries: ids,
+            snapshot: snapshot.map(|(snapshot, keep_log)| Published {
+                index: snapshot.index(),
+                ids: &snapshot.ids,
+                keep_log: *keep_log,
+            }),
         });
         let op = host.disk.identify(node.0, host.boot, latency::WRITE, first, last);
         let boot = host.boot;
@@ -110,6 +118,22 @@ impl<P: Process> World<'_, P> {
                     host.lane.pop_front();
                     self.watch.see(Observation::RoleChanged { node, role, term });
                 }
+                Some(Lane::Take { .. }) => {
+                    let Some(Lane::Take { id, meta }) = host.lane.pop_front() else { return };
+                    self.capture(n, id, &meta);
+                    return self.run_lane(n);
+                }
+                Some(Lane::Install(meta)) => {
+                    host.applying = true;
+                    host.batch += 1;
+                    let (batch, index) = (host.batch, meta.index().0);
+                    let op = host.disk.identify(host.id.0, host.boot, latency::APPLY, index, index);
+                    let boot = host.boot;
+                    let at = self.watch.now.saturating_add(self.disk_time(&op));
+                    let event = Event::ApplyDone { node: n as u8, boot, batch };
+                    self.push(at, Class::Storage, n as u64, index, event);
+                    return;
+                }
                 Some(Lane::Apply { entries, .. }) => {
                     host.applying = true;
                     host.batch += 1;
@@ -130,27 +154,44 @@ impl<P: Process> World<'_, P> {
     /// The machine of node `n` has finished the batch at the head of its lane.
     pub(crate) fn on_apply_done(&mut self, n: usize) {
         let host = &mut self.hosts[n];
-        let Some(Lane::Apply { entries, first_ticket }) = host.lane.pop_front() else { return };
         host.applying = false;
+        let (entries, first_ticket) = match host.lane.pop_front() {
+            Some(Lane::Apply { entries, first_ticket }) => (entries, first_ticket),
+            Some(Lane::Install(meta)) => {
+                let index = meta.index();
+                self.install(n, &meta);
+                self.answer_ready(n);
+                self.run_lane(n);
+                self.step(n, Input::Applied(index), None);
+                return;
+            }
+            Some(Lane::Role(..) | Lane::Take { .. }) | None => return,
+        };
         let mut upto = LogIndex::ZERO;
         for (at, entry) in entries.iter().enumerate() {
             self.apply_entry(n, entry, first_ticket.map(|first| first.saturating_add(at as u64)));
             upto = entry.position.index;
         }
-        if !self.hosts[n].ready.is_empty() {
-            let applied = self.hosts[n].machine.applied();
-            let mut ready = core::mem::take(&mut self.hosts[n].ready);
-            ready.retain(|(index, asked)| {
-                let answered = *index <= applied;
-                if answered {
-                    self.answer_read(n, *asked);
-                }
-                !answered
-            });
-            self.hosts[n].ready = ready;
-        }
+        self.answer_ready(n);
         self.run_lane(n);
         self.step(n, Input::Applied(upto), None);
+    }
+
+    /// Answers confirmed reads that waited for the machine.
+    fn answer_ready(&mut self, n: usize) {
+        if self.hosts[n].ready.is_empty() {
+            return;
+        }
+        let applied = self.hosts[n].machine.applied();
+        let mut ready = core::mem::take(&mut self.hosts[n].ready);
+        ready.retain(|(index, asked)| {
+            let answered = *index <= applied;
+            if answered {
+                self.answer_read(n, *asked);
+            }
+            !answered
+        });
+        self.hosts[n].ready = ready;
     }
 
     pub(super) fn apply_entry(&mut self, n: usize, entry: &Entry, ticket: Option<u64>) {

@@ -18,6 +18,7 @@ pub(crate) mod observe;
 mod phases;
 mod queue;
 mod service;
+mod snapshots;
 
 use clock::Clock;
 use event::{Event, Flight};
@@ -87,6 +88,11 @@ struct World<'s, P: Process> {
     next_process: u64,
     unknown_ops: u64,
     /// Entries of kinds other than no-op and command that were applied anywhere, and the highest.
+    snapshots_taken: u64,
+    /// The last operator's request was accepted.
+    operated: bool,
+    operations_done: u64,
+    snapshots_installed: u64,
     config_changes: u64,
     config_changed_at: LogIndex,
     watch: Watch,
@@ -103,7 +109,8 @@ struct World<'s, P: Process> {
 impl<'s, P: Process> World<'s, P> {
     fn new(schedule: &'s Schedule, options: &'s RunOptions, variant: u8) -> Self {
         let plan = &schedule.plan;
-        let nodes = plan.voters as usize;
+        let operable = P::promises().operable;
+        let nodes = if operable { plan.nodes() } else { plan.voters } as usize;
         let voters: Vec<NodeId> = (1..=u64::from(plan.voters)).map(NodeId).collect();
         let fates = Fates::new(schedule, options.materialise);
         let oracles = Oracles::new(OracleSetup {
@@ -122,7 +129,7 @@ impl<'s, P: Process> World<'s, P> {
                 let ppb = schedule.drift_ppb.get(n).copied().unwrap_or(0);
                 // Origins differ, so that comparing clocks of two nodes cannot go unnoticed.
                 let clock = Clock::new(1_000_000_007 * (n as u64 + 1), ppb);
-                Host::new(voters[n], clock, shadow(n))
+                Host::new(NodeId(n as u64 + 1), clock, shadow(n))
             })
             .collect();
         let clients = clients_of(schedule);
@@ -141,6 +148,10 @@ impl<'s, P: Process> World<'s, P> {
             history: History::default(),
             next_process,
             unknown_ops: 0,
+            snapshots_taken: 0,
+            operated: false,
+            operations_done: 0,
+            snapshots_installed: 0,
             config_changes: 0,
             config_changed_at: LogIndex::ZERO,
             watch: Watch::new(oracles, options.trace),
@@ -309,6 +320,30 @@ impl<'s, P: Process> World<'s, P> {
             Event::Response(response) => {
                 self.on_response(response);
                 false
+            }
+            Event::SnapshotDone { node, boot, id, snapshot } => {
+                let n = usize::from(node);
+                if !self.is_boot(n, boot) {
+                    return false;
+                }
+                if let Some(at) = self.deferred(n) {
+                    let event = Event::SnapshotDone { node, boot, id, snapshot };
+                    self.push(at, Class::Storage, u64::from(node), id, event);
+                    return false;
+                }
+                self.begin(18, "snapshot-done", n);
+                self.on_snapshot_done(n, id, *snapshot);
+                true
+            }
+            Event::SnapshotArrives(shipment) => self.on_snapshot_arrives(shipment),
+            Event::ShipFailed { node, boot, id } => {
+                let n = usize::from(node);
+                if !self.is_boot(n, boot) {
+                    return false;
+                }
+                self.begin(17, "ship-failed", n);
+                self.step(n, Input::SnapshotSendFailed { id, overloaded: false }, None);
+                true
             }
             Event::PhaseLimit { phase } => {
                 self.on_phase_limit(phase);
@@ -488,8 +523,7 @@ impl<'s, P: Process> World<'s, P> {
                 commits: oracles.commits(),
                 terms: oracles.terms(),
                 config_changes: self.config_changes,
-                // No process can be asked to install one yet.
-                snapshots: 0,
+                snapshots: self.snapshots_installed,
                 ops,
                 unknown_ops: self.unknown_ops,
                 virtual_ns: self.watch.now,

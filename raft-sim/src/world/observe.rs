@@ -188,6 +188,17 @@ impl Watch {
                 digest.word(load);
             }
         }
+        if changed.any(Changed::BASE) && view.base.index.0 > 0 {
+            digest.word(view.base.term.0 << 48 ^ view.base.index.0);
+        }
+        if changed.any(Changed::CONFIGURATION) {
+            digest.word(view.configuration.0);
+            for (half, nodes) in (1_u64..).zip([&view.voters, &view.outgoing, &view.members]) {
+                for node in nodes {
+                    digest.word(half << 56 ^ node.0);
+                }
+            }
+        }
         self.field("view", || view_value(view));
     }
 
@@ -238,6 +249,14 @@ pub(crate) fn differ(before: &NodeView, after: &NodeView) -> Changed {
     bit(before.peers != after.peers, Changed::PEERS);
     bit(before.halted != after.halted, Changed::LIFECYCLE);
     bit(before.loads != after.loads, Changed::LOADS);
+    bit(before.base != after.base, Changed::BASE);
+    bit(
+        before.configuration != after.configuration
+            || before.voters != after.voters
+            || before.outgoing != after.outgoing
+            || before.members != after.members,
+        Changed::CONFIGURATION,
+    );
     Changed(bits)
 }
 
@@ -255,6 +274,8 @@ pub(crate) fn first_difference(a: &NodeView, b: &NodeView) -> Option<&'static st
         (Changed::PEERS, "progress of peers"),
         (Changed::LIFECYCLE, "halted"),
         (Changed::LOADS, "queue sizes"),
+        (Changed::BASE, "base of the log"),
+        (Changed::CONFIGURATION, "configuration"),
     ]
     .into_iter()
     .find_map(|(bits, name)| changed.any(bits).then_some(name))

@@ -7,9 +7,12 @@
 //! **Not here.** Judging (`oracle/`).
 
 use super::{Event, World, queue::Class, service::owes};
+use raft_core::NodeId;
+
 use crate::{
+    fault::{plan::Axis, schedule::Operation},
     oracle::{Observation, Phase},
-    process::{Ns, Process},
+    process::{Input, Ns, Process},
     workload::kv::Call,
 };
 
@@ -51,10 +54,27 @@ impl<P: Process> World<'_, P> {
         self.hosts.iter().filter(|host| !host.outside)
     }
 
-    /// Whether the core can recover: a quorum of processes that started from intact disks.
+    /// Whether the core can recover: a quorum of processes that started from intact disks, by the
+    /// configuration of any of them.
     fn recoverable(&self) -> bool {
-        let alive = self.core().filter(|host| !host.refused).count();
-        alive > self.hosts.len() / 2
+        let alive = |node: &NodeId| self.core().any(|host| !host.refused && host.id == *node);
+        let majority =
+            |half: &[NodeId]| half.iter().filter(|node| alive(node)).count() * 2 > half.len();
+        self.core().filter(|host| !host.refused).any(|host| {
+            let view = &host.view;
+            let voters = if view.voters.is_empty() { &self.voters } else { &view.voters };
+            majority(voters) && (view.outgoing.is_empty() || majority(&view.outgoing))
+        })
+    }
+
+    /// Those of the core that hold data by the configuration of whoever leads; all of it where
+    /// membership never changes.
+    fn members(&self) -> impl Iterator<Item = &super::host::Host<P>> {
+        let leader = self.watch.oracles.leader_now().and_then(|node| self.place(node));
+        let leader = leader.map(|at| &self.hosts[usize::from(at)].view.members);
+        self.core().filter(move |host| {
+            leader.is_none_or(|members| members.is_empty() || members.contains(&host.id))
+        })
     }
 
     /// Sets the limit of the present phase, `after` from now.
@@ -90,7 +110,7 @@ impl<P: Process> World<'_, P> {
     /// Whether all members of the core have applied the same and everything committed.
     fn quiet(&self) -> bool {
         let Some(commit) = self.core().map(|host| host.view.commit).max() else { return true };
-        self.core().all(|host| {
+        self.members().all(|host| {
             host.process.is_some()
                 && host.machine.applied() == commit
                 && host.view.applied == commit
@@ -202,12 +222,17 @@ impl<P: Process> World<'_, P> {
                 self.resume_now(n);
             }
             self.hurry(n);
+            if self.schedule.plan.has(Axis::Leadership) && self.hosts[n].process.is_some() {
+                // What operators forbade they allow again, or nobody could be held to lead.
+                let back = Operation::Eligibility { priority: 10, can_lead: true };
+                self.step(n, Input::Operate(back), None);
+            }
             if self.hosts[n].process.is_none() && !self.hosts[n].refused {
                 let event = Event::Boot { node: n as u8, again_after: 0, down: 0 };
                 self.push(self.watch.now, Class::World, n as u64, 1, event);
             }
         }
-        let lengths = || self.core().map(|host| host.disk.image.entries.len() as u64);
+        let lengths = || self.core().map(|host| host.disk.image.last().0);
         let lag = lengths().max().unwrap_or(0) - lengths().min().unwrap_or(0);
         let batch = u64::from(self.schedule.plan.knobs.append_entries.max(1));
         let round_trip = election / 50 + 1;
@@ -222,10 +247,14 @@ impl<P: Process> World<'_, P> {
     /// Reports where every member of the core ended.
     fn finals(&mut self) {
         self.stage = Stage::Over;
-        for host in &self.hosts {
-            if host.outside || host.process.is_none() {
-                continue;
-            }
+        let members: Vec<usize> = self
+            .members()
+            .filter(|host| host.process.is_some())
+            .filter_map(|host| self.place(host.id))
+            .map(usize::from)
+            .collect();
+        for n in members {
+            let host = &self.hosts[n];
             self.watch.see(Observation::Final {
                 node: host.id,
                 applied: host.machine.applied(),

@@ -7,14 +7,14 @@
 //! **Upholds.** Nothing by itself.
 //! **Not here.** Client operations (`clients.rs`), the comparisons (one file an oracle).
 
-use raft_core::{LogIndex, NodeId, Role, Term};
+use raft_core::{LogIndex, LogPosition, NodeId, Role, Term};
 
 use super::{
     super::{Check, mirrors::CommitStep, sometimes::Mark},
     Oracles, elected,
 };
 use crate::{
-    oracle::{Observation, OracleId, Phase},
+    oracle::{Observation, OracleId, Phase, Published, broken},
     outcome::OracleLevel,
     process::{Changed, EntryId, HardRecord, MessageLabel, NodeView},
 };
@@ -29,11 +29,35 @@ impl Oracles {
             Observation::Log { node, from, entries, leading } => {
                 self.on_log(node, from, entries, leading)
             }
-            Observation::PersistHanded { node, sequence, hard, truncate_from, entries } => {
-                self.on_handed(node, sequence, hard, truncate_from, entries)
+            Observation::PersistHanded {
+                node,
+                sequence,
+                hard,
+                truncate_from,
+                entries,
+                snapshot,
+            } => self.on_handed(node, sequence, hard, truncate_from, entries, snapshot),
+            Observation::PersistDurable {
+                node, hard, truncate_from, entries, snapshot, ..
+            } => self.on_durable(event, node, hard, truncate_from, entries, snapshot),
+            Observation::Based { node, base, ids } => self.on_based(node, base, ids),
+            Observation::SnapshotCaptured { node, meta, machine } => {
+                if self.is_on(OracleId::SnapshotAgrees) {
+                    let state = self.apply.state_at(meta.index());
+                    self.snapshot.on_captured(&self.mirrors, node, meta, machine, state)?;
+                }
+                Ok(())
             }
-            Observation::PersistDurable { node, hard, truncate_from, entries, .. } => {
-                self.on_durable(event, node, hard, truncate_from, entries)
+            Observation::Installed { node, index, machine } => {
+                let slot = self.mirrors.slot(node);
+                self.apply.on_boot(slot, index);
+                self.lane_order.on_installed(slot, index);
+                self.sometimes.hit(Mark::SnapshotInstalled);
+                if self.is_on(OracleId::SnapshotAgrees) {
+                    let state = self.apply.state_at(index);
+                    self.snapshot.on_installed(node, index, machine, state)?;
+                }
+                Ok(())
             }
             Observation::ApplyHanded { node, first, last } => {
                 let slot = self.mirrors.slot(node);
@@ -148,6 +172,7 @@ impl Oracles {
         let before = self.mirrors.nodes[slot].hard;
         let cut = self.mirrors.boot(slot, boot, hard, log, view);
         let last = self.mirrors.nodes[slot].disk.last();
+        self.mirrors.take_quorum(slot, view);
         self.apply.on_boot(slot, view.applied);
         self.lane_order.on_boot(slot, view.term, last, view.applied);
         self.sometimes.on_boot(&self.mirrors, slot);
@@ -164,7 +189,7 @@ impl Oracles {
             self.on_commit(slot, node, view)?;
         }
         if view.role == Role::Leader {
-            self.on_elected(slot, node, view.term)?;
+            self.on_elected(slot, view.term)?;
         }
         Ok(())
     }
@@ -212,6 +237,16 @@ impl Oracles {
     ) -> Check {
         let slot = self.mirrors.slot(node);
         self.mirrors.nodes[slot].take(after);
+        if changed.any(Changed::CONFIGURATION) {
+            self.mirrors.take_quorum(slot, after);
+            if after.role == Role::Leader && before.role == Role::Leader {
+                self.sometimes.hit_if(before.voters != after.voters, Mark::VotersChanged);
+                self.sometimes.hit_if(!after.outgoing.is_empty(), Mark::JointEntered);
+            }
+            if self.is_on(OracleId::ConfigurationSafety) {
+                self.configuration.on_view(&self.mirrors, slot, before, after)?;
+            }
+        }
         if self.is_on(OracleId::Monotone) {
             self.monotone.on_view(node, changed, before, after)?;
         }
@@ -224,7 +259,7 @@ impl Oracles {
             self.on_commit(slot, node, after)?;
         }
         if elected(before, after) {
-            self.on_elected(slot, node, after.term)?;
+            self.on_elected(slot, after.term)?;
         }
         if self.level == OracleLevel::All {
             self.sometimes.on_view(&self.mirrors, slot, changed, before, after);
@@ -235,13 +270,13 @@ impl Oracles {
         Ok(())
     }
 
-    fn on_elected(&mut self, slot: usize, node: NodeId, term: Term) -> Check {
+    fn on_elected(&mut self, slot: usize, term: Term) -> Check {
         let (reign, held) = self.mirrors.begin_reign(slot, term);
         if self.is_on(OracleId::ElectionSafety) {
             self.election.judge(term, reign, held)?;
         }
         if self.is_on(OracleId::LeaderHoldsDurableQuorum) {
-            self.quorum_at_election.judge(&self.mirrors, node, term)?;
+            self.quorum_at_election.judge(&self.mirrors, slot, term)?;
         }
         if self.is_on(OracleId::LeaderCompleteness) {
             self.completeness.on_elected(&self.mirrors, slot, term)?;
@@ -310,8 +345,12 @@ impl Oracles {
         hard: Option<HardRecord>,
         truncate_from: Option<LogIndex>,
         entries: &[EntryId],
+        snapshot: Option<Published<'_>>,
     ) -> Check {
         let slot = self.mirrors.slot(node);
+        if let Some(published) = snapshot {
+            self.lane_order.on_publish(slot, published.index, published.keep_log);
+        }
         if self.is_on(OracleId::LaneOrder) {
             let commit = self.mirrors.nodes[slot].commit;
             self.lane_order.on_persist(slot, node, commit, sequence, truncate_from, entries)?;
@@ -333,6 +372,7 @@ impl Oracles {
         hard: Option<HardRecord>,
         truncate_from: Option<LogIndex>,
         entries: &[EntryId],
+        snapshot: Option<Published<'_>>,
     ) -> Check {
         let slot = self.mirrors.slot(node);
         self.sometimes.on_durable(event, slot);
@@ -344,6 +384,10 @@ impl Oracles {
             }
         }
         let mirror = &mut self.mirrors.nodes[slot];
+        let mut replaced = None;
+        if let Some(published) = snapshot.filter(|published| !published.keep_log) {
+            replaced = mirror.disk.become_log(published.ids);
+        }
         if let Some(from) = truncate_from {
             mirror.disk.truncate_from(from);
         }
@@ -354,10 +398,34 @@ impl Oracles {
         if self.is_on(OracleId::LogMatching) && !entries.is_empty() {
             self.log_matching.on_log(node, &self.mirrors.nodes[slot].disk, from, "on disk")?;
         }
-        if let Some(from) = truncate_from
+        if let Some(from) = truncate_from.or(replaced)
             && self.is_on(OracleId::CommittedDurable)
         {
             self.durable.on_disk_cut(&self.mirrors, node, from)?;
+        }
+        Ok(())
+    }
+
+    /// The log in memory of `node` begins after `base` now. Where its mirror has no such entry, a
+    /// snapshot has put it there.
+    fn on_based(&mut self, node: NodeId, base: LogPosition, ids: &[EntryId]) -> Check {
+        let slot = self.mirrors.slot(node);
+        let mirror = &mut self.mirrors.nodes[slot];
+        if mirror.memory.has(base) {
+            return Ok(());
+        }
+        let changed = mirror.memory.become_log(ids);
+        if !mirror.memory.has(base) {
+            return broken(
+                OracleId::SnapshotAgrees,
+                node,
+                format!("{node} stands on {base}, which no snapshot it was given stands for"),
+            );
+        }
+        if self.is_on(OracleId::LogMatching)
+            && let Some(from) = changed
+        {
+            self.log_matching.on_log(node, &self.mirrors.nodes[slot].memory, from, "in memory")?;
         }
         Ok(())
     }

@@ -59,6 +59,7 @@ impl Tally {
                 Asks::Bounded => promises.bounded,
                 Asks::ReadsLogBack => promises.reads_log_back,
                 Asks::CommitsAheadOfDisk => promises.commits_ahead_of_disk,
+                Asks::Operable => promises.operable,
             };
             if able
                 && voters >= mark.voters_min()

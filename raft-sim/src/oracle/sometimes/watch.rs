@@ -70,7 +70,7 @@ impl Sometimes {
         self.applied[slot] = (earlier.max(now), LogIndex::ZERO);
         self.blocked[slot] = Term::ZERO;
         let up = mirrors.which(|n| n.up);
-        if mirrors.is_quorum(up) {
+        if mirrors.decided.is_in(up) {
             self.hit_if(self.quorum_lost, Mark::QuorumLostAndRegained);
             self.quorum_lost = false;
             self.started = true;
@@ -96,7 +96,7 @@ impl Sometimes {
         self.hit_if(grew || survived, Mark::CrashBetweenPersistAndSend);
         let up = mirrors.which(|n| n.up) & mirrors.voters();
         self.hit_if(up == 0, Mark::AllNodesDown);
-        if self.started && !mirrors.is_quorum(up) {
+        if self.started && !mirrors.decided.is_in(up) {
             self.quorum_lost = true;
         }
     }
@@ -197,7 +197,7 @@ impl Sometimes {
         let own = mirrors.nodes[slot].id;
         let holders =
             mirrors.which(|n| if n.id == own { after.durable >= held } else { matched(n.id) });
-        if mirrors.is_quorum(holders) {
+        if mirrors.nodes[slot].quorum.is_in(holders) {
             self.blocked[slot] = after.term;
             self.hit(Mark::CommitBlockedByPriorTerm);
         }
@@ -386,6 +386,7 @@ mod tests {
                 hard: None,
                 truncate_from: None,
                 entries: &[],
+                snapshot: None,
             };
             kit.oracles.observe(7, 0, write(1)).unwrap();
             kit.oracles.observe(8, 0, write(2)).unwrap();
@@ -416,6 +417,7 @@ mod tests {
                     hard: Some(hard(1, 1)),
                     truncate_from: None,
                     entries: &[],
+                    snapshot: None,
                 };
                 kit.oracles.observe(9, 0, durable).unwrap();
             }

@@ -115,4 +115,8 @@ bugs! {
     Panics => "naive+panics", None;
     /// One command in sixteen is garbled by the leader before it is replicated.
     CommandGarbled => "naive+command-garbled", Some(OracleId::Linearizable);
+    /// A leader that is asked for any change goes on with itself as the only voter.
+    VotersDropped => "naive+voters-dropped", Some(OracleId::ConfigurationSafety);
+    /// A snapshot states a later term than that of the entry it ends with.
+    SnapshotMisdated => "naive+snapshot-misdated", Some(OracleId::SnapshotAgrees);
 }

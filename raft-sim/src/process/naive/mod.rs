@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 pub use bug::{Bug, systems};
 pub use message::{Body, Message};
-use raft_core::{LogIndex, LogPosition, NodeId, Role, Term};
+use raft_core::{Configuration, LogIndex, LogPosition, NodeId, Role, SnapshotMeta, Term};
 use read::OpenRead;
 use store::Store;
 
@@ -76,6 +76,8 @@ pub struct Naive {
     bug: Bug,
     id: NodeId,
     voters: Vec<NodeId>,
+    /// [`Bug::VotersDropped`] has struck.
+    alone: bool,
     knobs: Knobs,
     random: u64,
     now: Ns,
@@ -255,7 +257,27 @@ impl Naive {
         if upto > self.applied {
             self.applied = upto;
             self.mark(Changed::APPLIED);
+            if self.has(Bug::SnapshotMisdated) && upto.0.is_multiple_of(16) {
+                self.take_misdated_snapshot(upto);
+            }
         }
+    }
+
+    /// What [`Bug::VotersDropped`] does with an operator's request; nothing without it.
+    fn on_operate(&mut self) {
+        if self.has(Bug::VotersDropped) && self.role == Role::Leader {
+            self.alone = true;
+            self.mark(Changed::CONFIGURATION);
+        }
+    }
+
+    fn take_misdated_snapshot(&mut self, upto: LogIndex) {
+        let Ok(voters) = Configuration::new(self.voters.iter().copied()) else { return };
+        let term = Term(self.term.0 + 1);
+        let position = LogPosition::new(term, upto);
+        let settings = raft_core::Options::default().settings();
+        let meta = Box::new(SnapshotMeta::empty(position, voters, settings, 0));
+        self.outbox.push_back(Effect::TakeSnapshot { id: upto.0, meta });
     }
 
     /// Builds all work that is due.
@@ -283,7 +305,12 @@ impl Process for Naive {
 
     fn promises() -> Promises {
         // The whole log stays in memory, and commit waits for the leader's own disk.
-        Promises { reads_log_back: false, commits_ahead_of_disk: false, ..Promises::ALL }
+        Promises {
+            reads_log_back: false,
+            commits_ahead_of_disk: false,
+            operable: false,
+            ..Promises::ALL
+        }
     }
 
     fn boot(start: &Start<'_>) -> Result<Self, BootRefused> {
@@ -301,6 +328,7 @@ impl Process for Naive {
             bug: Bug::ALL.get(usize::from(start.variant)).copied().unwrap_or(Bug::None),
             id: start.node,
             voters: start.voters.to_vec(),
+            alone: false,
             knobs: start.knobs.clone(),
             random: start.seed,
             now: start.now,
@@ -352,10 +380,18 @@ impl Process for Naive {
                 Input::Persisted(sequence) => self.on_persisted(sequence),
                 Input::PersistFailed(sequence) => self.halt(format!("write {sequence} failed")),
                 Input::Applied(upto) => self.on_applied(upto),
+                Input::Operate(_) => self.on_operate(),
                 Input::StepDown if self.role == Role::Leader => {
                     self.become_follower(self.term, None);
                 }
-                Input::EntriesRead { .. } | Input::EntriesReadBusy { .. } | Input::StepDown => {}
+                Input::EntriesRead { .. }
+                | Input::EntriesReadBusy { .. }
+                | Input::StepDown
+                | Input::SnapshotTaken { .. }
+                | Input::SnapshotFailed { .. }
+                | Input::SnapshotSent { .. }
+                | Input::SnapshotSendFailed { .. }
+                | Input::SnapshotReceived { .. } => {}
             }
             self.settle();
         }
@@ -385,6 +421,13 @@ impl Process for Naive {
         view.commit = self.commit;
         view.applied = self.applied;
         view.halted = self.halted;
+        if self.has(Bug::VotersDropped) {
+            view.voters.clear();
+            match self.alone {
+                true => view.voters.push(self.id),
+                false => view.voters.extend_from_slice(&self.voters),
+            }
+        }
         view.peers.clear();
         let mut inflight = 0;
         for peer in &self.peers {

@@ -155,8 +155,11 @@ impl Naive {
             return;
         }
         let vote = if self.has(Bug::VoteNotWritten) { None } else { self.vote };
-        let hard =
-            self.store.hard_dirty.then_some(HardRecord { term: self.term, vote, promise: 0 });
+        let hard = self.store.hard_dirty.then_some(HardRecord {
+            term: self.term,
+            vote,
+            ..HardRecord::default()
+        });
         let from = self.store.handed_last.0 as usize;
         let mut entries = self.log[from..].to_vec();
         let truncate_from = self.store.truncate_from.take();
@@ -179,7 +182,13 @@ impl Naive {
         self.store.handed += 1;
         let sequence = self.store.handed;
         self.store.open.push_back(Open { sequence, mark, done: false });
-        self.outbox.push_back(Effect::Persist { ack: sequence, hard, truncate_from, entries });
+        self.outbox.push_back(Effect::Persist {
+            ack: sequence,
+            hard,
+            truncate_from,
+            entries,
+            snapshot: None,
+        });
     }
 
     /// Lets go every held message whose gate has passed, in order.
