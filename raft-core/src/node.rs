@@ -9,7 +9,7 @@
 //! settle's work and is only refilled when empty).
 //! **Not here.** Each input's handling (`election/`, `replication/`, `read/`, `storage/`).
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 use bytes::Bytes;
 
@@ -48,7 +48,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
-    pub(crate) options: Options,
+    /// Shared between the groups of a host until one of them differs.
+    pub(crate) options: Arc<Options>,
     /// The configuration in force: the newest of the log.
     pub(crate) configuration: Configuration,
     /// What this node is in it.
@@ -140,7 +141,12 @@ impl Node {
     ///
     /// # Errors
     /// [`BootError`] names the first thing that no crash can have left behind.
-    pub fn boot(options: Options, boot: Boot, now: Instant) -> Result<Self, BootError> {
+    pub fn boot(
+        options: impl Into<Arc<Options>>,
+        boot: Boot,
+        now: Instant,
+    ) -> Result<Self, BootError> {
+        let options = options.into();
         judge_boot(&options, &boot)?;
         let quarantined = has_lost(&boot);
         let Boot {
@@ -230,7 +236,7 @@ impl Node {
             promised_ns: 0,
             handover: Handover::default(),
         };
-        node.options.adopt(&settings);
+        Arc::make_mut(&mut node.options).adopt(&settings);
         node.sync_peers();
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
@@ -622,3 +628,4 @@ fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
     };
     if sound { Ok(()) } else { Err(Rejected::Malformed) }
 }
+

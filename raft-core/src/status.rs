@@ -383,7 +383,7 @@ impl Node {
             label: self.last_label,
             peers: self.peers().collect(),
             queues: self.queues(),
-            limits: self.options.clone(),
+            limits: (*self.options).clone(),
             transferring: self.transfer_target(),
             quorum_contact: match &self.role {
                 RoleState::Leader(leader) => Some(leader.contact),
