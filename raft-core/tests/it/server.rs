@@ -59,8 +59,6 @@ pub(crate) struct Server {
     /// Level and staleness of each ready read.
     pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
-    /// Level and staleness of each ready read.
-    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
 }
@@ -98,7 +96,6 @@ impl Server {
             configs: Vec::new(),
             freshness: Vec::new(),
             operations: Vec::new(),
-            freshness: Vec::new(),
             admitted: Vec::new(),
         }
     }

@@ -73,7 +73,7 @@ impl World {
         let floor = if local { LogIndex::ZERO } else { self.watch.committed() };
         let server = self.server_mut(id)?;
         let fresh = match issued {
-            Issued::Nothing => true,
+            Issued::Nothing | Issued::Unchanged(_) => true,
             Issued::Proposal(ticket) | Issued::Deferred(ticket) => server.proposals.insert(ticket),
             Issued::Read(ticket) => server.reads.insert(ticket, floor).is_none(),
             Issued::Operation(ticket) => server.operations.insert(ticket),
