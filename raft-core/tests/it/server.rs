@@ -57,8 +57,6 @@ pub(crate) struct Server {
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
-    /// Level and staleness of each ready read.
-    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
     pub(crate) lifecycles: Vec<(Lifecycle, Option<DisableReason>)>,
@@ -98,7 +96,6 @@ impl Server {
             compactions: Vec::new(),
             configs: Vec::new(),
             operations: Vec::new(),
-            freshness: Vec::new(),
             admitted: Vec::new(),
             lifecycles: Vec::new(),
             poison: None,
