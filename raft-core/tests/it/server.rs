@@ -56,8 +56,6 @@ pub(crate) struct Server {
     pub(crate) discards: Vec<StageId>,
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
-    /// Level and staleness of each ready read.
-    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
     /// Level and staleness of each ready read.
     pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
@@ -96,7 +94,6 @@ impl Server {
             discards: Vec::new(),
             compactions: Vec::new(),
             configs: Vec::new(),
-            freshness: Vec::new(),
             operations: Vec::new(),
             freshness: Vec::new(),
             admitted: Vec::new(),
