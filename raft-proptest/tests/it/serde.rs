@@ -262,10 +262,12 @@ fn a_whole_node_goes_on_from_where_it_was_written() {
         while let Some(output) = node.poll() {
             comes_back(&output);
             match output {
-                Output::Persist(write) => drop(node.step(now, Input::Persisted(write.ack))),
+                Output::Persist(write) => {
+                    let _told = node.step(now, Input::Persisted(write.ack));
+                }
                 Output::Apply(apply) => {
                     let last = apply.entries.last().map(|at| at.index).unwrap_or_default();
-                    drop(node.step(now, Input::Applied(last)));
+                    let _told = node.step(now, Input::Applied(last));
                 }
                 _ => {}
             }
