@@ -628,4 +628,3 @@ fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
     };
     if sound { Ok(()) } else { Err(Rejected::Malformed) }
 }
-

@@ -538,7 +538,7 @@ impl Node {
 
     /// The tunables it runs with.
     #[must_use]
-    pub const fn options(&self) -> &Options {
+    pub fn options(&self) -> &Options {
         &self.options
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Server {
     pub(crate) writes: Vec<Persist>,
     pub(crate) applies: Vec<Apply>,
     pub(crate) ready: Vec<(ReadTicket, LogIndex, Term)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) failed_reads: Vec<(ReadTicket, ReadFailure)>,
     pub(crate) ends: Vec<(Ticket, u64, Outcome)>,
     pub(crate) fetches: Vec<ReadEntries>,
@@ -79,6 +81,7 @@ impl Server {
             writes: Vec::new(),
             applies: Vec::new(),
             ready: Vec::new(),
+            freshness: Vec::new(),
             failed_reads: Vec::new(),
             ends: Vec::new(),
             fetches: Vec::new(),
