@@ -583,9 +583,13 @@ fn what_a_leader_may_leave_open_is_bounded() {
 }
 
 #[test]
-fn a_blank_or_unreadable_configuration_halts() {
-    for payload in
-        [raft_core::Configuration::default().encode(), bytes::Bytes::from_static(b"\x09")]
+fn a_blank_configuration_halts_and_one_of_a_newer_format_disables() {
+    let index = LogIndex(1);
+    let halts = Some(raft_core::HaltReason::UnreadableEntry { index });
+    let disables = Some(raft_core::DisableReason::UnsupportedEntry { index, kind: 2 });
+    let newer = bytes::Bytes::from_static(b"\x09");
+    for (payload, ends) in
+        [(raft_core::Configuration::default().encode(), (halts, None)), (newer, (None, disables))]
     {
         let mut rig = Rig::new(3);
         let kind = raft_core::EntryKind::CONFIGURATION;
@@ -598,7 +602,6 @@ fn a_blank_or_unreadable_configuration_halts() {
             void_transfer: 0,
         });
         rig.tell(2, 1, 1, message).unwrap();
-        let halted = rig.node(1).halted();
-        assert_eq!(halted, Some(raft_core::HaltReason::UnreadableEntry { index: LogIndex(1) }));
+        assert_eq!((rig.node(1).halted(), rig.node(1).disabled()), ends);
     }
 }
