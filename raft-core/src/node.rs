@@ -93,7 +93,7 @@ pub struct Node {
     pub(crate) last_label: Option<u64>,
     /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) snapshots: Box<Snapshots>,
     pub(crate) deferred: Box<Deferred>,
     pub(crate) operations: Box<Operations>,
     pub(crate) changes: Changes,
@@ -178,7 +178,7 @@ impl Node {
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Snapshots::recovered(snapshot, settings),
+            snapshots: Box::new(Snapshots::recovered(snapshot, settings)),
             deferred: Box::default(),
             operations: Box::default(),
             changes: Changes::recovered(lacking),
