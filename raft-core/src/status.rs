@@ -228,13 +228,6 @@ impl Node {
         self.halted
     }
 
-    /// The position before the first entry whose term is known here: 0/0, or where the log was
-    /// compacted.
-    #[must_use]
-    pub const fn log_base(&self) -> LogPosition {
-        self.log.base()
-    }
-
     /// The index of the entry that put the configuration in force; 0 if it came with the disk.
     #[must_use]
     pub fn configuration_index(&self) -> LogIndex {
