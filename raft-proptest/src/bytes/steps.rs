@@ -7,17 +7,16 @@
 //! **Source.** Ours; DESIGN of raft-core: hostile input.
 //! **Upholds.** Checks `Node::check` after every step and output, `inv:lane-order`,
 //! `inv:one-vote-per-term`, `inv:bounded`; that every disk it leaves can be booted from.
-//! **Not here.** What honest clusters owe each other (the simulator's oracles).
+//! **Not here.** What drivers and operators ask for (`steps/demand.rs`); what honest clusters owe each other (the simulator's oracles).
+
+mod demand;
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use raft_core::{
-    Bootstrap, Capacity, ConfigAction, ConfigChange, ConfigExpect, Configuration, DisableReason,
-    Envelope, FetchFailure, HardState, Incarnation, Input, Instant, LogIndex, LogPosition, Message,
-    Node, NodeId, Options, Output, Persist, PersistAck, Priority, Proposal, ReadEntries, ReadLevel,
-    ReadRequest, ReceivedSnapshot, RecoveryEpoch, RecoveryPlan, Role, SendFailure, SendSnapshot,
-    SnapshotId, SnapshotMeta, SnapshotTaken, StageId, Term, TransferRequest, wire,
+    Configuration, Envelope, HardState, Incarnation, Input, Instant, LogIndex, LogPosition,
+    Message, Node, NodeId, Options, Output, Persist, PersistAck, ReadEntries, SendSnapshot,
+    SnapshotId, SnapshotMeta, wire,
 };
 
 use super::{
