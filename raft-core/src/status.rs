@@ -425,7 +425,7 @@ impl Node {
             deferred,
             deferred_bytes: self.deferred.waiting_bytes(),
             operations: self.operations.open_count(),
-            applying: self.handed.since(self.applied),
+            applying: self.handed.since(self.applied.max(self.snapshots.installing_index())),
             unapplied,
             unapplied_bytes,
             outbox: self.outbox.len() as u64,

@@ -306,8 +306,13 @@ impl Process for Core {
             .filter(|entry| entry.position.index > above && EntryKind(entry.kind).is_mark());
         let marks: Vec<_> =
             marks.map(|entry| (entry.position, content_of(entry.clone()))).collect();
-        let boot =
-            boot.with_log(terms, last, tip.map_or(stamp, |entry| entry.stamp)).with_marks(marks);
+        let stubs = start.image.entries.iter().rev().find(|e| EntryKind(e.kind).is_stub());
+        let stubs = stubs.map_or(LogIndex::ZERO, |entry| entry.position.index);
+        let mut boot = boot
+            .with_log(terms, last, tip.map_or(stamp, |entry| entry.stamp))
+            .with_marks(marks)
+            .with_stubs(stubs);
+        boot.last_label = tip.map(|entry| entry.label);
         let node = Node::boot(
             options(start.knobs, start.snapshots, start.command_bytes_max),
             boot,

@@ -409,6 +409,8 @@ impl<P: Process> World<'_, P> {
                 self.run_lane(n);
             }
             Effect::InstallSnapshot { meta } => {
+                let (node, index) = (self.hosts[n].id, meta.index());
+                self.watch.see(Observation::InstallHanded { node, index });
                 self.hosts[n].lane.push_back(Lane::Install(meta));
                 self.run_lane(n);
             }
