@@ -67,6 +67,12 @@ pub trait Space {
     fn supplies(&self, _class: ClassId) -> Option<u32> {
         None
     }
+    /// Pushes every class whose operations of unknown outcome could, in `state`, make an operation
+    /// of a class in `open` do something else, directly or through further ones of unknown
+    /// outcome. `false`: cannot tell, all of them must be tried.
+    fn helpers(&mut self, _state: StateId, _open: &[ClassId], _helpers: &mut Vec<ClassId>) -> bool {
+        false
+    }
 }
 
 /// The space of any model: states are interned as they appear.

@@ -6,6 +6,7 @@
 //! | `strings.rs` | string values: get, put, append |
 //! | `tree.rs` | the states both of them need |
 
+mod helpers;
 pub mod kv;
 pub mod strings;
 mod tree;
