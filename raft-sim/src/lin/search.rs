@@ -44,6 +44,7 @@
 mod branches;
 mod layout;
 mod mask;
+mod unknown;
 mod used;
 
 use branches::Branches;
@@ -98,10 +99,39 @@ pub fn search<C, R>(
 ) -> (Answer, Cost) {
     let layout = Layout::new(history, space);
     if layout.slots <= 64 {
-        Search::<u64>::new(layout, space, budget).run(stop)
+        search_in::<u64>(layout, space, budget, GROUPS_AT_ONCE, stop)
     } else {
-        Search::<Wide>::new(layout, space, budget).run(stop)
+        search_in::<Wide>(layout, space, budget, GROUPS_AT_ONCE, stop)
     }
+}
+
+/// With many unknown outcomes, first with only those that help at once: most histories need no
+/// others, and a search that tries all of them can lose itself among their subsets. An order found
+/// that way is an order; finding none says nothing.
+fn search_in<M: Mask>(
+    layout: Layout,
+    space: &mut dyn Space,
+    budget: &Budget,
+    groups_at_once: usize,
+    stop: &mut dyn FnMut() -> bool,
+) -> (Answer, Cost) {
+    if layout.groups.len() <= groups_at_once {
+        return Search::<M>::new(layout, space, budget).run(stop);
+    }
+    let easy = 4 * layout.returns.len() as u64 + 100_000;
+    let few = Budget { configurations: easy.min(budget.configurations / 4), ..*budget };
+    let mut search = Search::<M>::new(layout.clone(), space, &few);
+    search.few_unknown = true;
+    let (answer, first) = search.run(stop);
+    if matches!(answer, Answer::Order(_) | Answer::OutOf(Exhausted::Stopped)) {
+        return (answer, first);
+    }
+    let rest = Budget { configurations: budget.configurations - first.configurations, ..*budget };
+    let mut search = Search::<M>::new(layout, space, &rest);
+    search.groups_at_once = groups_at_once;
+    let (answer, second) = search.run(stop);
+    let configurations = first.configurations + second.configurations;
+    (answer, Cost { configurations, bytes: first.bytes.max(second.bytes) })
 }
 
 /// Searches without looking ahead: slower, but the longest legal order of an illegal history is
@@ -118,15 +148,21 @@ pub fn search_plainly<C, R>(
     search.run(stop)
 }
 
-/// Searches with the representation for many open operations, however few there are.
+/// Searches as if there were many open operations and many unknown outcomes.
 #[cfg(test)]
 pub(super) fn search_wide<C, R>(
     history: &[&Operation<C, R>],
     space: &mut dyn Space,
     budget: &Budget,
 ) -> Answer {
-    Search::<Wide>::new(Layout::new(history, space), space, budget).run(&mut || false).0
+    search_in::<Wide>(Layout::new(history, space), space, budget, 0, &mut || false).0
 }
+
+/// Stands for the unknown outcomes that are not candidates yet, to be looked at when everything else
+/// has failed: there may be thousands.
+const REST: u32 = u32::MAX - 1;
+/// Up to this many groups are candidates one by one.
+const GROUPS_AT_ONCE: usize = 64;
 
 /// A situation without the unknown outcomes used in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -181,6 +217,10 @@ struct Search<'a, M> {
     /// Rules 6 and 7: off when the longest order of an illegal history is wanted, which they cut
     /// short.
     look_ahead: bool,
+    groups_at_once: usize,
+    /// Only the unknown outcomes that help at once: then an order is an order, and nothing else
+    /// follows.
+    few_unknown: bool,
     cost: Cost,
 }
 
@@ -212,6 +252,8 @@ impl<'a, M: Mask> Search<'a, M> {
             best_shared: 0,
             best_stuck: NONE,
             look_ahead: true,
+            groups_at_once: GROUPS_AT_ONCE,
+            few_unknown: false,
             cost: Cost::default(),
             layout,
         };
@@ -385,6 +427,9 @@ impl<'a, M: Mask> Search<'a, M> {
             let Self { scratch, space, layout, .. } = self;
             let unknown = layout.unknown_jump(awaited_class) <= self.next_return;
             scratch.retain(|&(_, code, next)| {
+                if code == REST {
+                    return true;
+                }
                 let jumps_itself =
                     code & UNKNOWN == 0 && layout.traits[layout.class(code) as usize].jumps;
                 unknown || jumps > u32::from(jumps_itself) || space.grows_into(next, awaited_class)
@@ -394,7 +439,7 @@ impl<'a, M: Mask> Search<'a, M> {
         if self.look_ahead && self.branches.holds(branch) {
             // Rule 7.
             let Self { scratch, space, .. } = self;
-            scratch.retain(|&(_, _, next)| space.branch(next) == branch);
+            scratch.retain(|&(_, code, next)| code == REST || space.branch(next) == branch);
         }
         self.scratch.sort_unstable();
         {
@@ -402,6 +447,9 @@ impl<'a, M: Mask> Search<'a, M> {
             self.stamp += 1;
             let Self { scratch, layout, stamps, stamp, .. } = self;
             scratch.retain(|&(_, code, _)| {
+                if code == REST {
+                    return true;
+                }
                 core::mem::replace(&mut stamps[layout.class(code) as usize], *stamp) != *stamp
             });
         }
@@ -418,45 +466,6 @@ impl<'a, M: Mask> Search<'a, M> {
             candidate: start,
             candidates_end: self.candidates.len() as u32,
         });
-    }
-
-    /// Candidates of unknown outcome.
-    fn push_unknown(&mut self, awaited_class: ClassId) {
-        if self.layout.groups.is_empty() {
-            return;
-        }
-        self.helpers.clear();
-        if self.space.helpers(self.state, &self.wanted, &mut self.helpers) {
-            for at in 0..self.helpers.len() {
-                let group = self.layout.group_of[self.helpers[at] as usize];
-                if group != NONE {
-                    self.push_group(group as usize, awaited_class);
-                }
-            }
-        } else {
-            for group in 0..self.layout.groups.len() {
-                self.push_group(group, awaited_class);
-            }
-        }
-    }
-
-    fn push_group(&mut self, group: usize, awaited_class: ClassId) {
-        let Group { class, members } = &self.layout.groups[group];
-        let Some(&(_, from)) = members.first() else { return };
-        if from > self.next_return {
-            return;
-        }
-        let count = self.sets.count(self.used, group);
-        if members.get(count as usize).is_none_or(|&(_, from)| from > self.next_return) {
-            return;
-        }
-        if let Some(next) = self.space.step(self.state, *class)
-            && next != self.state
-        {
-            let serves = self.space.step(next, awaited_class).is_some();
-            let rank = u64::from(!serves) << 34 | 1 << 33 | group as u64;
-            self.scratch.push((rank, UNKNOWN | group as u32, next));
-        }
     }
 
     /// Takes the next untried candidate on the path, undoing as far as needed. `false` when none
@@ -482,6 +491,11 @@ impl<'a, M: Mask> Search<'a, M> {
             self.placed = frame.situation.placed.clone();
             self.used = frame.used;
             self.undo_to(next_return, order);
+            if code == REST {
+                self.state = next;
+                self.expand_rest();
+                continue;
+            }
             self.take(code);
             self.state = next;
             return true;

@@ -70,7 +70,13 @@ pub trait Space {
     /// Pushes every class whose operations of unknown outcome could, in `state`, make an operation
     /// of a class in `open` do something else, directly or through further ones of unknown
     /// outcome. `false`: cannot tell, all of them must be tried.
-    fn helpers(&mut self, _state: StateId, _open: &[ClassId], _helpers: &mut Vec<ClassId>) -> bool {
+    fn helpers(
+        &mut self,
+        _state: StateId,
+        _open: &[ClassId],
+        _deep: bool,
+        _helpers: &mut Vec<ClassId>,
+    ) -> bool {
         false
     }
 }

@@ -29,7 +29,40 @@ pub(super) struct Helpers {
     /// For each token the states behind which it stands in the tree.
     before: FixedMap<u64, Vec<StateId>>,
     any: bool,
-    targets: Vec<StateId>,
+    targets: Targets,
+}
+
+/// Where the search is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) tree: &'a Tree,
+    /// No refusals in this history.
+    pub(super) blind: bool,
+    pub(super) state: StateId,
+}
+
+/// States asked for, each once.
+#[derive(Debug, Default)]
+struct Targets {
+    list: Vec<StateId>,
+    /// Per state the last search that asked for it.
+    stamps: Vec<u32>,
+    stamp: u32,
+}
+
+impl Targets {
+    fn begin(&mut self, nodes: usize) {
+        self.list.clear();
+        self.stamps.resize(nodes, 0);
+        self.stamp += 1;
+    }
+
+    fn want(&mut self, target: StateId, state: StateId) {
+        if target != state && self.stamps[target as usize] != self.stamp {
+            self.stamps[target as usize] = self.stamp;
+            self.list.push(target);
+        }
+    }
 }
 
 impl Helpers {
@@ -57,56 +90,57 @@ impl Helpers {
         }
     }
 
-    /// See [`Space::helpers`](crate::lin::space::Space::helpers). `blind`: no refusals.
+    /// See [`Space::helpers`](crate::lin::space::Space::helpers).
     pub(super) fn find(
         &mut self,
-        tree: &Tree,
-        blind: bool,
-        state: StateId,
+        Place { tree, blind, state }: Place<'_>,
         open: impl Iterator<Item = Step>,
+        deep: bool,
         helpers: &mut Vec<ClassId>,
     ) -> bool {
         let Self { sets, tries, appends, before, targets, .. } = self;
-        targets.clear();
-        let want = |targets: &mut Vec<StateId>, target| {
-            if target != state && !targets.contains(&target) {
-                targets.push(target);
-            }
-        };
+        targets.begin(tree.nodes());
+        let mut all = true;
         for step in open {
             match step {
-                Step::Get(target) | Step::Swap { old: target, .. } => want(targets, target),
+                Step::Get(target) | Step::Swap { old: target, .. } => targets.want(target, state),
                 // Any change makes it right.
-                Step::Refused { old } if old == state => return false,
+                Step::Refused { old } if old == state => all = false,
                 // Any change takes the grown list where a refusal is right.
                 Step::Append(token) if !blind && tree.walk(state, token) != ELSEWHERE => {
-                    return false;
+                    all = false;
                 }
                 Step::Append(token) => {
-                    let targets_of = before.get(&token).map_or(&[][..], Vec::as_slice);
-                    if targets_of.len() > PLACES_MAX {
-                        return false;
-                    }
-                    for &target in targets_of {
-                        want(targets, target);
+                    let places = before.get(&token).map_or(&[][..], Vec::as_slice);
+                    if places.len() > PLACES_MAX {
+                        all = false;
+                    } else {
+                        places.iter().for_each(|&target| targets.want(target, state));
                     }
                 }
                 _ => {}
             }
         }
+        if deep && !all {
+            return false;
+        }
+        let asked = targets.list.len();
         let mut at = 0;
-        while let Some(&target) = targets.get(at) {
+        while let Some(&target) = targets.list.get(at) {
             at += 1;
+            if at > asked && !deep {
+                return false;
+            }
             helpers.extend(sets.get(&target));
             for &(old, class) in tries.get(&target).into_iter().flatten() {
-                if old == state { helpers.push(class) } else { want(targets, old) }
+                if old == state { helpers.push(class) } else { targets.want(old, state) }
             }
             if let Some(parent) = tree.parent_of(target)
                 && let Some(&class) = appends.get(&tree.token(target))
             {
-                if parent == state { helpers.push(class) } else { want(targets, parent) }
+                if parent == state { helpers.push(class) } else { targets.want(parent, state) }
             }
         }
-        true
+        all
     }
 }

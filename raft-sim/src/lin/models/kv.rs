@@ -9,7 +9,7 @@
 //! **Not here.** The replicated machine (`workload/kv.rs`), string values (`models/strings.rs`).
 
 use super::{
-    helpers::Helpers,
+    helpers::{Helpers, Place},
     tree::{ELSEWHERE, EMPTY, Tree},
 };
 use crate::{
@@ -325,9 +325,16 @@ impl Space for Lists {
         }
     }
 
-    fn helpers(&mut self, state: StateId, open: &[ClassId], helpers: &mut Vec<ClassId>) -> bool {
+    fn helpers(
+        &mut self,
+        state: StateId,
+        open: &[ClassId],
+        deep: bool,
+        helpers: &mut Vec<ClassId>,
+    ) -> bool {
         let Self { steps, tree, blind, helpers: index, .. } = self;
-        index.find(tree, *blind, state, open.iter().map(|&class| steps[class as usize]), helpers)
+        let open = open.iter().map(|&class| steps[class as usize]);
+        index.find(Place { tree, blind: *blind, state }, open, deep, helpers)
     }
 
     fn bytes(&self) -> u64 {

@@ -35,7 +35,7 @@ pub(super) struct Group {
 }
 
 /// The history in the shape the search walks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) known: Vec<Known>,
     /// Completed operations in order of return.
