@@ -119,7 +119,7 @@ const fn how_name(how: How) -> &'static str {
     match how {
         How::Witness => "witness",
         How::Search => "search",
-        How::Register => "register",
+        How::Sorting => "sorting",
     }
 }
 

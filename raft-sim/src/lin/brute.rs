@@ -244,7 +244,7 @@ fn an_unknown_write_may_be_seen_much_later() {
     let unknown = op(0, (0, None), Call::Put { key: 0, value: 7 }, None);
     let history = [unknown, put(1, (1, 2), 1), get(2, (3, 4), Some(1)), get(3, (5, 6), Some(7))];
     let report = check(&history, &Budget::default()).unwrap();
-    assert_eq!(report.verdict, Verdict::Ok { how: How::Register });
+    assert_eq!(report.verdict, Verdict::Ok { how: How::Sorting });
 }
 
 #[test]

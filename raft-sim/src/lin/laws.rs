@@ -16,7 +16,8 @@ use super::{
     history::Operation,
     model::Model,
     models::kv::Kv,
-    register::{Zones, decide},
+    quick::Quick,
+    register::decide,
     search::{Answer, search},
     space::{ClassId, Space, StateId, Traits},
     split::by_key,
@@ -52,7 +53,7 @@ fn what_is_right_by_construction_is_accepted() {
             assert_eq!(report.verdict, Verdict::Ok { how: How::Witness }, "{shape:?}");
             let report = check(&without_hints(&history), &Budget::default()).unwrap();
             let sorted = calls == Calls::Register && values.is_none();
-            let how = if sorted { How::Register } else { How::Search };
+            let how = if sorted { How::Sorting } else { How::Search };
             assert_eq!(report.verdict, Verdict::Ok { how }, "{shape:?}");
         }
     }
@@ -103,14 +104,14 @@ fn sorting_and_searching_agree() {
         history.sort_unstable_by_key(|operation| operation.invoked);
         let part: Vec<&Operation> = history.iter().collect();
         let sorted = match decide(&Kv, &part) {
-            Zones::Ok => true,
-            Zones::Illegal(core) => {
+            Quick::Ok => true,
+            Quick::Illegal(core) => {
                 let few: Vec<Operation> =
                     core.iter().map(|&position| part[position as usize].clone()).collect();
                 assert!(few.len() <= 6 && !brute::linearizable(&Kv, &few), "{few:#?}");
                 false
             }
-            Zones::NotApplicable => continue,
+            Quick::NotApplicable => continue,
         };
         let budget = Budget::default();
         let found = search(&part, &mut *Kv.space(&part), &budget, &mut || false).0;

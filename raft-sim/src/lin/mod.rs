@@ -16,7 +16,7 @@
 //! | `space` | numbered states for the search |
 //! | `witness` | verify a claimed order |
 //! | `split` | by key |
-//! | `register` | decide reads and writes with values of their own by sorting |
+//! | `quick`, `register`, `graph` | decide by sorting where that is possible |
 //! | `search` | decide without hints |
 //! | `explain` | a few operations that are enough, and why nothing works |
 //! | `generate` | histories that are linearizable by construction |
@@ -25,9 +25,11 @@
 pub mod explain;
 pub mod formats;
 pub mod generate;
+pub mod graph;
 pub mod history;
 pub mod model;
 pub mod models;
+pub mod quick;
 pub mod register;
 pub mod search;
 pub mod space;
@@ -47,7 +49,7 @@ pub use formats::{FileOptions, FileReport, Format, ModelName, check_file};
 use history::{HistoryError, Operation, validate};
 use model::Model;
 use models::kv::Kv;
-use register::Zones;
+use quick::Quick;
 use search::{Answer, Cost, Stuck};
 pub use witness::Witness;
 
@@ -95,9 +97,9 @@ impl fmt::Display for Exhausted {
 pub enum How {
     /// The claimed order was verified.
     Witness,
-    /// Every key's reads and writes, with values of their own, can be lined up.
-    Register,
-    /// For some key by finding an order; for the others like that or by `Register`.
+    /// By the model's own algorithm for every key (`quick.rs`).
+    Sorting,
+    /// For some key by finding an order; for the others like that or by `Sorting`.
     Search,
 }
 
@@ -170,6 +172,13 @@ pub struct Report {
     pub bytes: u64,
 }
 
+impl Report {
+    fn add(&mut self, cost: Cost) {
+        self.configurations += cost.configurations;
+        self.bytes = self.bytes.max(cost.bytes);
+    }
+}
+
 /// Checks a history of the simulator's key-value machine: the witness, then the search.
 ///
 /// # Errors
@@ -218,35 +227,44 @@ fn search_keys<M: Model>(
     report: &mut Report,
 ) -> Verdict {
     let mut unknown = None;
-    for (key, mut part) in split::by_key(model, history) {
-        match register::decide(model, &part) {
-            Zones::Ok => {
+    for (key, part) in split::by_key(model, history) {
+        match model.decide(&part) {
+            Quick::Ok => {
                 report.keys_sorted += 1;
                 continue;
             }
-            // The search says of these few which one has no place.
-            Zones::Illegal(core) => {
-                report.keys_sorted += 1;
-                part = core.iter().map(|&position| part[position as usize]).collect();
+            Quick::Illegal(core) => {
+                let few: split::Part<'_, M> =
+                    core.iter().map(|&position| part[position as usize]).collect();
+                let (answer, cost) = search::search(&few, &mut *model.space(&few), budget, stop);
+                report.add(cost);
+                match answer {
+                    // The search says of these few which one has no place.
+                    Answer::Impossible(stuck) => {
+                        report.keys_sorted += 1;
+                        let stuck = longest(model, &few, stuck, stop);
+                        return illegal::<M>(&key, &few, &stuck);
+                    }
+                    Answer::OutOf(_) => {
+                        report.keys_sorted += 1;
+                        let last = few.len().saturating_sub(1) as u32;
+                        let stuck = Stuck { prefix: Vec::new(), stuck: last };
+                        return illegal::<M>(&key, &few, &stuck);
+                    }
+                    // Never seen; then what was decided is worth nothing.
+                    Answer::Order(_) => debug_assert!(false, "{key:?}: {core:?} has an order"),
+                }
             }
-            Zones::NotApplicable => report.keys_searched += 1,
+            Quick::NotApplicable => {}
         }
-        let mut space = model.space(&part);
-        let (answer, Cost { configurations, bytes }) =
-            search::search(&part, &mut *space, budget, stop);
-        report.configurations += configurations;
-        report.bytes = report.bytes.max(bytes);
+        report.keys_searched += 1;
+        let (answer, cost) = search::search(&part, &mut *model.space(&part), budget, stop);
+        report.add(cost);
         match answer {
             Answer::Order(_) => {}
             Answer::Impossible(stuck) => {
                 let stuck = longest(model, &part, stuck, stop);
-                let id = |position: &u32| part[*position as usize].op;
-                return Verdict::Illegal(Illegal {
-                    key: format!("{key:?}"),
-                    ops: part.iter().map(|operation| operation.op).collect(),
-                    prefix: stuck.prefix.iter().map(id).collect(),
-                    stuck: id(&stuck.stuck),
-                });
+                return illegal::<M>(&key, &part, &stuck);
             }
             // Another key may still be illegal, which is worth more.
             Answer::OutOf(exhausted) => {
@@ -255,8 +273,18 @@ fn search_keys<M: Model>(
             }
         }
     }
-    let how = if report.keys_searched == 0 { How::Register } else { How::Search };
+    let how = if report.keys_searched == 0 { How::Sorting } else { How::Search };
     unknown.unwrap_or(Verdict::Ok { how })
+}
+
+fn illegal<M: Model>(key: &M::Key, part: &split::Part<'_, M>, stuck: &Stuck) -> Verdict {
+    let id = |position: &u32| part[*position as usize].op;
+    Verdict::Illegal(Illegal {
+        key: format!("{key:?}"),
+        ops: part.iter().map(|operation| operation.op).collect(),
+        prefix: stuck.prefix.iter().map(id).collect(),
+        stuck: id(&stuck.stuck),
+    })
 }
 
 /// The search looks ahead and gives up early; people expect the longest order, where it is cheap.
