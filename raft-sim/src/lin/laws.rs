@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Budget, How, Verdict, Witness, brute, check, explain,
+    Budget, How, Verdict, Witness, check, explain,
     generate::{Calls, Dice, Shape, linearizable},
     history::Operation,
     model::Model,
@@ -21,6 +21,7 @@ use super::{
     search::{Answer, search},
     space::{ClassId, Space, StateId, Traits},
     split::by_key,
+    twin,
 };
 use crate::workload::kv::{Call, Reply};
 
@@ -108,7 +109,7 @@ fn sorting_and_searching_agree() {
             Quick::Illegal(core) => {
                 let few: Vec<Operation> =
                     core.iter().map(|&position| part[position as usize].clone()).collect();
-                assert!(few.len() <= 6 && !brute::linearizable(&Kv, &few), "{few:#?}");
+                assert!(few.len() <= 6 && !twin::linearizable(&Kv, &few), "{few:#?}");
                 false
             }
             Quick::NotApplicable => continue,
@@ -127,18 +128,18 @@ fn explanations_are_illegal_and_minimal() {
     let mut dice = Dice::new(29);
     let (mut explained, mut largest) = (0, 0);
     for round in 0..1_500 {
-        let history = brute::random_history(&mut dice, 10, round % 4);
+        let history = twin::random_kv(&mut dice, 10, round % 4);
         let report = check(&history, &Budget::default()).unwrap();
         let Verdict::Illegal(illegal) = report.verdict else { continue };
         let explanation = explain(&Kv, &history, &illegal, &mut || false).unwrap();
         let core: Vec<Operation> =
             history.iter().filter(|op| explanation.core.contains(&op.op)).cloned().collect();
         assert_eq!(core.len(), explanation.core.len());
-        assert!(explanation.minimal && !brute::linearizable(&Kv, &core), "{core:#?}");
+        assert!(explanation.minimal && !twin::linearizable(&Kv, &core), "{core:#?}");
         for read in positions(&core, |op| Kv.is_read(&op.call, op.reply.as_ref())) {
             let mut fewer = core.clone();
             fewer.remove(read);
-            assert!(brute::linearizable(&Kv, &fewer), "not minimal: {core:#?}");
+            assert!(twin::linearizable(&Kv, &fewer), "not minimal: {core:#?}");
         }
         explained += 1;
         largest = largest.max(core.len());
@@ -243,7 +244,7 @@ fn every_class_of_mutation_is_judged_right_and_killed() {
                 continue;
             }
             let ok = is_ok(&history);
-            assert_eq!(ok, brute::linearizable(&Kv, &history), "{name}: {history:#?}");
+            assert_eq!(ok, twin::linearizable(&Kv, &history), "{name}: {history:#?}");
             *killed.entry(name).or_insert(0) += u64::from(!ok);
         }
     }
@@ -269,7 +270,7 @@ fn one_wrong_answer_deep_inside_a_long_history_is_found() {
 fn what_means_nothing_changes_nothing() {
     let mut dice = Dice::new(11);
     for round in 0..4_000 {
-        let history = brute::random_history(&mut dice, 9, round % 4);
+        let history = twin::random_kv(&mut dice, 9, round % 4);
         let ok = is_ok(&history);
 
         let mut renamed = history.clone();
@@ -283,7 +284,7 @@ fn what_means_nothing_changes_nothing() {
         assert_eq!(is_ok(&renamed), ok, "names and time: {history:#?}");
 
         // Two keys interleaved: legal exactly when both are.
-        let second = brute::random_history(&mut dice, 9, round % 4);
+        let second = twin::random_kv(&mut dice, 9, round % 4);
         let mut both = history.clone();
         both.extend(second.iter().map(|operation| {
             let mut operation = operation.clone();
@@ -365,7 +366,7 @@ fn a_lying_witness_changes_no_verdict() {
     let (mut verified, mut refuted) = (0, BTreeSet::new());
     for round in 0..40_000 {
         let mut history = if round % 2 == 0 {
-            brute::random_history(&mut dice, 6, round % 4)
+            twin::random_kv(&mut dice, 6, round % 4)
         } else {
             let calls = CALLS[round as usize / 2 % 4];
             let mut history = linearizable(round, &Shape { clients: 3, ..shape(6, calls) });
@@ -380,7 +381,7 @@ fn a_lying_witness_changes_no_verdict() {
                 operation.index = (!dice.one_in(8)).then(|| dice.below(12));
             }
         }
-        let expected = brute::linearizable(&Kv, &history);
+        let expected = twin::linearizable(&Kv, &history);
         let report = check(&history, &Budget::default()).unwrap();
         assert_eq!(matches!(report.verdict, Verdict::Ok { .. }), expected, "{history:#?}");
         match report.witness {
@@ -555,11 +556,11 @@ fn noticed(flaw: Flaw, runs: u64) -> u64 {
     let mut dice = Dice::new(17);
     let mut noticed = 0;
     for run in 0..runs {
-        let mut history = brute::random_history(&mut dice, 7, run % 4);
+        let mut history = twin::random_kv(&mut dice, 7, run % 4);
         for operation in &mut history {
             operation.index = Some(dice.below(20));
         }
-        noticed += u64::from(flawed_check(&history, flaw) != brute::linearizable(&Kv, &history));
+        noticed += u64::from(flawed_check(&history, flaw) != twin::linearizable(&Kv, &history));
     }
     noticed
 }

@@ -34,6 +34,8 @@ pub mod register;
 pub mod search;
 pub mod space;
 pub mod split;
+pub mod stream;
+pub mod twin;
 pub mod witness;
 
 #[cfg(test)]

@@ -148,8 +148,7 @@ pub fn search_plainly<C, R>(
     search.run(stop)
 }
 
-/// Searches as if there were many open operations and many unknown outcomes.
-#[cfg(test)]
+/// Searches as if there were many open operations and many unknown outcomes; for comparing.
 pub(super) fn search_wide<C, R>(
     history: &[&Operation<C, R>],
     space: &mut dyn Space,

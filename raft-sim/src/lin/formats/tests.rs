@@ -8,7 +8,7 @@
 use std::{fs, path::Path};
 
 use super::*;
-use crate::lin::{Witness, brute};
+use crate::lin::{Witness, twin};
 
 fn check_text(text: &str) -> Result<FileReport, HistoryError> {
     check_file(text.as_bytes(), &FileOptions::default(), &mut || false)
@@ -50,7 +50,7 @@ fn recorded_histories_get_their_known_verdicts() {
 fn what_is_written_is_read_back() {
     let mut dice = crate::lin::generate::Dice::new(7);
     for run in 0..500 {
-        let mut history = brute::random_history(&mut dice, 12, run % 4);
+        let mut history = twin::random_kv(&mut dice, 12, run % 4);
         for operation in &mut history {
             operation.index = (!dice.one_in(3)).then(|| dice.below(100));
         }

@@ -181,6 +181,8 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
     let (mut from, mut to) = (graph.node(), graph.node());
     graph.edge(from, to);
     let mut last: Option<u32> = None;
+    // A read on each rung, to show for it.
+    let mut shown: FixedMap<u32, u32> = FixedMap::default();
     for &(read, all) in &reads {
         if *all != seen {
             if !seen.is_subset(all) {
@@ -199,6 +201,8 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
             seen.clone_from(all);
             (from, to) = (next_from, next_to);
         }
+        shown.entry(from).or_insert(read);
+        shown.entry(to).or_insert(read);
         graph.edge(from, read);
         graph.edge(read, to);
         last = Some(read);
@@ -215,8 +219,16 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
     match graph.order() {
         Ok(_) => Quick::Ok,
         Err(circle) => {
-            let core: Vec<u32> =
-                circle.into_iter().filter(|&node| (node as usize) < history.len()).collect();
+            let core: Vec<u32> = circle
+                .into_iter()
+                .filter_map(|node| {
+                    if (node as usize) < history.len() {
+                        Some(node)
+                    } else {
+                        shown.get(&node).copied()
+                    }
+                })
+                .collect();
             with_adds(history, &adds, &core)
         }
     }
