@@ -18,6 +18,9 @@
 //! | `split` | by key |
 //! | `quick`, `register`, `graph` | decide by sorting where that is possible |
 //! | `search` | decide without hints |
+//! | `stream` | decide while the history grows |
+//! | `weak` | weaker levels |
+//! | `twin` | brute force, to compare with |
 //! | `explain` | a few operations that are enough, and why nothing works |
 //! | `generate` | histories that are linearizable by construction |
 //! | `formats/` | histories in files |
@@ -27,6 +30,7 @@ pub mod formats;
 pub mod generate;
 pub mod graph;
 pub mod history;
+pub mod html;
 pub mod model;
 pub mod models;
 pub mod quick;
@@ -36,6 +40,7 @@ pub mod space;
 pub mod split;
 pub mod stream;
 pub mod twin;
+pub mod weak;
 pub mod witness;
 
 #[cfg(test)]
@@ -53,6 +58,7 @@ use model::Model;
 use models::kv::Kv;
 use quick::Quick;
 use search::{Answer, Cost, Stuck};
+pub use weak::{Level, check_level};
 pub use witness::Witness;
 
 /// What a check may spend on one key. No time: inside a simulated run a verdict must not depend on
@@ -175,6 +181,29 @@ pub struct Report {
 }
 
 impl Report {
+    /// Before anything was checked, but that it is a history.
+    fn of<M: Model>(
+        model: &M,
+        history: &[Operation<M::Call, M::Reply>],
+    ) -> Result<Self, HistoryError> {
+        validate(history)?;
+        for operation in history {
+            if operation.reply.as_ref().is_some_and(|reply| !model.fits(&operation.call, reply)) {
+                return Err(HistoryError::ForeignReply { op: operation.op });
+            }
+        }
+        Ok(Self {
+            verdict: Verdict::Ok { how: How::Witness },
+            witness: Witness::Untried,
+            operations: history.len(),
+            unknown_operations: history.iter().filter(|op| op.returned.is_none()).count(),
+            keys_sorted: 0,
+            keys_searched: 0,
+            configurations: 0,
+            bytes: 0,
+        })
+    }
+
     fn add(&mut self, cost: Cost) {
         self.configurations += cost.configurations;
         self.bytes = self.bytes.max(cost.bytes);
@@ -199,22 +228,8 @@ pub fn check_model<M: Model>(
     budget: &Budget,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Report, HistoryError> {
-    validate(history)?;
-    for operation in history {
-        if operation.reply.as_ref().is_some_and(|reply| !model.fits(&operation.call, reply)) {
-            return Err(HistoryError::ForeignReply { op: operation.op });
-        }
-    }
-    let mut report = Report {
-        verdict: Verdict::Ok { how: How::Witness },
-        witness: witness::verify(model, history),
-        operations: history.len(),
-        unknown_operations: history.iter().filter(|op| op.returned.is_none()).count(),
-        keys_sorted: 0,
-        keys_searched: 0,
-        configurations: 0,
-        bytes: 0,
-    };
+    let mut report = Report::of(model, history)?;
+    report.witness = witness::verify(model, history);
     if report.witness != Witness::Verified {
         report.verdict = search_keys(model, history, budget, stop, &mut report);
     }
@@ -313,5 +328,13 @@ pub fn explain<M: Model>(
     let ids: BTreeSet<u64> = illegal.ops.iter().copied().collect();
     let mut part: Vec<_> = history.iter().filter(|op| ids.contains(&op.op)).collect();
     part.sort_unstable_by_key(|operation| operation.invoked);
-    explain::explain(model, &part, stop)
+    let mut explanation = explain::explain(model, &part, stop)?;
+    if let Some(first) = part.first() {
+        let key = model.key(&first.call);
+        let same = |op: &&Operation<_, _>| model.key(&op.call).cmp(&key).is_eq();
+        let mut all: Vec<_> = history.iter().filter(same).collect();
+        all.sort_unstable_by_key(|operation| operation.invoked);
+        explanation.drawn = explain::draw(&all, &explanation.core, &explanation.prefix);
+    }
+    Some(explanation)
 }

@@ -152,7 +152,7 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
     let mut graph = Graph::new(history.len() as u32);
     for (&key, list) in &lists {
         if let Err(core) = connect(&mut graph, key, list, &writers, &takes_part) {
-            return with_writers(&core);
+            return with_writers(&with_longest(history, &lists, core));
         }
     }
     graph.real_time(history, |at| takes_part[at].then_some(at as u32));
@@ -161,7 +161,7 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
         Err(circle) => {
             let core: Vec<u32> =
                 circle.into_iter().filter(|&node| (node as usize) < history.len()).collect();
-            return with_writers(&core);
+            return with_writers(&with_longest(history, &lists, core));
         }
     };
     let mut state = BTreeMap::new();
@@ -290,6 +290,22 @@ fn connect(
         graph.edge(second, after);
     }
     Ok(())
+}
+
+/// With whoever read most of each list in question: that shows the order of the appends.
+fn with_longest(
+    history: &[&Operation<Call, Reply>],
+    lists: &BTreeMap<u64, List<'_>>,
+    mut core: Vec<u32>,
+) -> Vec<u32> {
+    for at in 0..core.len() {
+        for Step::Append { key, .. } | Step::Read { key } in &history[core[at] as usize].call {
+            if let Some(list) = lists.get(key).filter(|list| !list.longest.is_empty()) {
+                core.push(list.by);
+            }
+        }
+    }
+    core
 }
 
 /// Illegal because of the transactions in `core`, together with whatever wrote what they saw.
