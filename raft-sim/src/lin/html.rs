@@ -85,10 +85,10 @@ fn drawing(page: &mut String, explanation: &Explanation, stuck: u64) {
     }
     let width = LEFT + (ends.len() + 2) * MOMENT;
     let height = (lines.len() + 1) * LINE;
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<div class=\"draw\"><svg width=\"{width}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"operations in time\">\n"
+         aria-label=\"operations in time\">"
     );
     for (client, line) in &lines {
         let y = line * LINE + 24;

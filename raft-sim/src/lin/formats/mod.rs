@@ -247,6 +247,14 @@ pub fn check_file(
     Ok(FileReport { format, model, report, explanation })
 }
 
+/// Reads a history of the simulator's key-value machine in our own format.
+///
+/// # Errors
+/// The first bad line; nothing is guessed.
+pub fn read_jsonl(text: &str) -> Result<Vec<Operation>, HistoryError> {
+    pair(&mut KvCodec, jsonl::events(text))
+}
+
 struct Check<'a> {
     options: &'a FileOptions,
     stop: &'a mut dyn FnMut() -> bool,

@@ -246,7 +246,7 @@ fn run_counter(dice: &mut Dice, run: u64) -> Result<(bool, bool), Disagreement> 
     use counter::{Call, Reply};
     let ask = |dice: &mut Dice, _| match dice.below(5) {
         0..=2 => Call::Read { key: 0 },
-        _ if run % 2 == 0 => Call::Add { key: 0, by: 1 },
+        _ if run.is_multiple_of(2) => Call::Add { key: 0, by: 1 },
         _ => Call::Add { key: 0, by: dice.below(5) as i64 - 2 },
     };
     let tells_sum = dice.one_in(3);
@@ -266,7 +266,7 @@ fn run_counter(dice: &mut Dice, run: u64) -> Result<(bool, bool), Disagreement> 
 
 fn run_set(dice: &mut Dice, run: u64, whole: bool) -> Result<(bool, bool), Disagreement> {
     use set::{Call, Reply};
-    let grows_only = whole && run % 4 != 0;
+    let grows_only = whole && !run.is_multiple_of(4);
     let distinct = grows_only && !dice.one_in(4);
     let model = if whole { Set::WHOLE } else { Set::BY_ELEMENT };
     let ask = |dice: &mut Dice, number| {
@@ -299,7 +299,7 @@ fn run_set(dice: &mut Dice, run: u64, whole: bool) -> Result<(bool, bool), Disag
 
 fn run_queue(dice: &mut Dice, run: u64) -> Result<(bool, bool), Disagreement> {
     use queue::{Call, Reply};
-    let distinct = run % 4 != 0;
+    let distinct = !run.is_multiple_of(4);
     let ask = |dice: &mut Dice, number| {
         if dice.one_in(2) {
             let value = if distinct { number } else { dice.below(2) };
@@ -356,7 +356,7 @@ fn run_lock(dice: &mut Dice) -> Result<(bool, bool), Disagreement> {
 
 fn run_lists(dice: &mut Dice, run: u64) -> Result<(bool, bool), Disagreement> {
     let keys = 1 + dice.below(2);
-    let distinct = run % 8 != 0;
+    let distinct = !run.is_multiple_of(8);
     let mut fresh = 0;
     let ask = |dice: &mut Dice, _| {
         (0..1 + dice.below(3))
