@@ -8,16 +8,14 @@
 use super::{
     Budget, How, Verdict, Witness, check, check_model,
     history::Operation,
-    model::Model,
     models::kv::Kv,
-    search::{Answer, search},
-    twin::{Subject, Tally, campaign, linearizable},
+    twin::{self, Subject, Tally, campaign},
 };
 use crate::workload::kv::{Call, Reply};
 
 #[test]
 fn random_small_histories_of_every_model_agree_with_brute_force() {
-    let runs = 30_000;
+    let runs = 8_000;
     let mut all = Tally::default();
     for (seed, subject) in Subject::ALL.into_iter().enumerate() {
         let tally = campaign(subject, seed as u64, runs).unwrap_or_else(|differs| {
@@ -96,66 +94,9 @@ fn an_illegal_key_wins_over_an_unknown_one() {
     assert!(matches!(stopped.verdict, Verdict::Ok { .. }));
 }
 
-/// Every history of up to 5 operations by 2 clients over reads and writes of 2 values, whatever
-/// the answers: all shapes of overlap, all results, all choices of unknown outcomes.
 #[test]
 fn every_small_register_history_agrees_with_brute_force() {
-    let (mut count, mut illegal) = (0, 0);
-    let mut history = Vec::new();
-    let mut judge = |history: &[Operation]| {
-        count += 1;
-        let expected = linearizable(&Kv, history);
-        illegal += u64::from(!expected);
-        let report = check(history, &Budget::default()).unwrap();
-        assert_eq!(matches!(report.verdict, Verdict::Ok { .. }), expected, "{history:#?}");
-        let part: Vec<&Operation> = history.iter().collect();
-        let found = search(&part, &mut *Kv.space(&part), &Budget::default(), &mut || false).0;
-        assert_eq!(matches!(found, Answer::Order(_)), expected, "{history:#?}");
-    };
-    extend(&mut history, [None, None], 0, 4, &mut judge);
-    println!("{count} histories, {illegal} illegal");
-    assert!(count > 100_000 && illegal * 100 >= count * 30, "{count} {illegal}");
-}
-
-/// Adds every possible next event: an invocation or an answer of either client.
-fn extend(
-    history: &mut Vec<Operation>,
-    open: [Option<usize>; 2],
-    clock: u64,
-    left: usize,
-    judge: &mut impl FnMut(&[Operation]),
-) {
-    // Whatever is open here has an unknown outcome.
-    judge(history);
-    for client in 0..2 {
-        let mut next = open;
-        if let Some(position) = next[client].take() {
-            let get = matches!(history[position].call, Call::Get { .. });
-            let answers: Vec<Reply> = if get {
-                let values = [None, Some(vec![1]), Some(vec![2])];
-                values.into_iter().map(|value| Reply::Value { value }).collect()
-            } else {
-                vec![Reply::Done]
-            };
-            for answer in answers {
-                history[position].returned = Some(clock);
-                history[position].reply = Some(answer);
-                extend(history, next, clock + 1, left, judge);
-                history[position].returned = None;
-                history[position].reply = None;
-            }
-        } else if left > 0 {
-            for call in [
-                Call::Get { key: 0 },
-                Call::Put { key: 0, value: 1 },
-                Call::Put { key: 0, value: 2 },
-            ] {
-                let position = history.len();
-                next[client] = Some(position);
-                history.push(op(position as u64, (clock, None), call, None));
-                extend(history, next, clock + 1, left - 1, judge);
-                history.pop();
-            }
-        }
-    }
+    let tally = twin::every_register_history(4).unwrap_or_else(|differs| panic!("{differs}"));
+    println!("{tally:?}");
+    assert!(tally.histories > 35_000 && tally.illegal * 100 >= tally.histories * 30, "{tally:?}");
 }

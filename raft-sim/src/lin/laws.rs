@@ -266,6 +266,36 @@ fn one_wrong_answer_deep_inside_a_long_history_is_found() {
     }
 }
 
+/// The hard case: one huge key, many unknown outcomes, one stale read far inside. An honest
+/// `Unknown` is allowed, `Ok` is not; where sorting applies the answer is certain.
+#[test]
+fn one_stale_read_among_many_unknown_outcomes_is_never_ok() {
+    let budget = Budget { configurations: 300_000, ..Budget::default() };
+    let mut found = 0;
+    for (number, calls) in CALLS.into_iter().enumerate() {
+        for values in [None, Some(50)] {
+            let unknown_one_in = Some(50);
+            let shape = Shape { clients: 10, values, unknown_one_in, ..shape(10_000, calls) };
+            let mut history = without_hints(&linearizable(number as u64, &shape));
+            let reads = positions(&history, |op| matches!(op.reply, Some(Reply::Value { .. })));
+            // Nobody wrote this one, or it was overwritten long ago.
+            let stale = match values {
+                None => history[reads[reads.len() / 4]].reply.clone(),
+                Some(_) => Some(Reply::Value { value: Some(vec![u64::MAX]) }),
+            };
+            history[reads[reads.len() / 2]].reply = stale;
+            let verdict = check(&history, &budget).unwrap().verdict;
+            println!("{calls:?} {values:?}: {}", format!("{verdict:?}").split('{').next().unwrap());
+            assert!(!matches!(verdict, Verdict::Ok { .. }), "{calls:?} {values:?}");
+            let sorted = calls == Calls::Register && values.is_none();
+            let illegal = matches!(verdict, Verdict::Illegal(_));
+            assert!(illegal || !sorted, "{verdict:?}");
+            found += u64::from(illegal);
+        }
+    }
+    assert!(found >= 4, "{found}");
+}
+
 #[test]
 fn what_means_nothing_changes_nothing() {
     let mut dice = Dice::new(11);

@@ -33,6 +33,7 @@ pub mod history;
 pub mod html;
 pub mod model;
 pub mod models;
+mod planted;
 pub mod quick;
 pub mod register;
 pub mod search;

@@ -14,7 +14,11 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Budget, Exhausted, model::Model};
+use super::{
+    Budget, Exhausted,
+    model::Model,
+    planted::{Mistake, planted},
+};
 use crate::collections::FixedMap;
 
 /// What is known so far. `Illegal` and `Unknown` are final; `Illegal` on any key wins.
@@ -439,7 +443,10 @@ fn without_the_covered(all: BTreeSet<Situation>) -> BTreeSet<Situation> {
     sorted.sort_by_key(|situation| situation.used.len());
     for Situation { state, placed, used } in sorted {
         let list = kept.entry((state, placed)).or_default();
-        let covers = |few: &Vec<u64>| few.iter().all(|number| used.binary_search(number).is_ok());
+        let covers = |few: &Vec<u64>| {
+            planted(Mistake::StreamCoversTooMuch)
+                || few.iter().all(|number| used.binary_search(number).is_ok())
+        };
         if !list.iter().take(COMPARED_MAX).any(covers) {
             list.push(used);
         }

@@ -7,10 +7,12 @@
 //! **Upholds.** `inv:linearizable` (its checker is compared with this).
 //! **Not here.** Anything clever. What is drawn for each model (`subjects.rs`).
 
+mod every;
 mod subjects;
 
 use core::fmt;
 
+pub use every::every_register_history;
 pub use subjects::{Subject, random_kv};
 
 use super::{

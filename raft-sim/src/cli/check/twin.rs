@@ -26,12 +26,14 @@ use crate::{
         progress::{Progress, Stopwatch, seconds},
         resolve,
     },
-    lin::twin::{Disagreement, Subject, Tally, campaign},
+    lin::twin::{Disagreement, Subject, Tally, campaign, every_register_history},
     report::json::decimal,
 };
 
 /// Histories of one seed.
 const BATCH: u64 = 10_000;
+/// From this many histories on, all those of five operations are compared as well.
+const MANY: u64 = 1_000_000;
 
 /// Tallies by subject, and the first difference.
 type Found = ([Tally; Subject::ALL.len()], Option<(Subject, Box<Disagreement>)>);
@@ -44,6 +46,15 @@ pub(super) fn run(args: &CheckArgs, runs: u64) -> Result<Exit, CliError> {
     let jobs = resolve::jobs(args.jobs)?;
     let interrupt = Interrupt::listen();
     let watch = Stopwatch::start();
+    // With a campaign worth the name, all small histories first.
+    let ops_max = if runs >= MANY { 5 } else { 4 };
+    let every = every_register_history(ops_max);
+    if !args.output.json
+        && let Ok(tally) = &every
+    {
+        let small = format!("every register history of up to {ops_max} operations");
+        print::result(&format!("{small}: {}", in_words(tally)))?;
+    }
     let next = AtomicU64::new(0);
     let batches = runs.div_ceil(BATCH);
     let found: Mutex<Found> = Mutex::default();
@@ -78,6 +89,7 @@ pub(super) fn run(args: &CheckArgs, runs: u64) -> Result<Exit, CliError> {
     });
     progress.finish();
     let (tallies, differs) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let differs = differs.or(every.err().map(|differs| (Subject::Register, differs)));
     let mut sum = Tally::default();
     tallies.iter().for_each(|tally| sum.add(*tally));
     if !args.output.json {

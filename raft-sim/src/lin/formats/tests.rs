@@ -29,7 +29,7 @@ fn recorded_histories_get_their_known_verdicts() {
         let (format, model) = if fields[1] == "cas-register" {
             (Format::JepsenLog, ModelName::CasRegister)
         } else {
-            (Format::Edn, ModelName::KvString)
+            (Format::Porcupine, ModelName::KvString)
         };
         assert_eq!((report.format, report.model), (format, model), "{}", fields[0]);
         let verdict = match report.report.verdict {
@@ -95,7 +95,8 @@ fn bad_jsonl_lines_are_named_with_line_and_reason() {
         (
             second(r#"{"i":1,"t":6,"client":2,"op":2,"type":"invoke","f":"putt","key":0}"#),
             "no model knows all of the operations put, putt; name one of kv, register, \
-             cas-register, kv-string with --model",
+             cas-register, kv-string, \
+             counter, set, queue, lock, list-append with --model",
         ),
         (
             second(r#"{"i":1,"t":6,"client":1,"op":1,"type":"ok","f":"put"} x"#),

@@ -11,7 +11,12 @@
 
 use crate::{
     collections::FixedMap,
-    lin::{history::Operation, model::Model, quick::Quick},
+    lin::{
+        history::Operation,
+        model::Model,
+        planted::{Mistake, planted},
+        quick::Quick,
+    },
 };
 
 /// What clients ask.
@@ -156,8 +161,9 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
     }
     // A value of unknown outcome that nobody took may never have been there.
     stays.retain(|stay| stay.taken.is_some() || history[stay.put as usize].returned.is_some());
-    let in_order = check_order(history, &mut stays);
-    let found_nothing = check_empty(history, &stays, &empty);
+    let in_order = check_order(history, &mut stays).filter(|_| !planted(Mistake::QueueOrderFree));
+    let found_nothing =
+        check_empty(history, &stays, &empty).filter(|_| !planted(Mistake::QueueAlwaysMaybeEmpty));
     in_order.or(found_nothing).map_or(Quick::Ok, illegal)
 }
 

@@ -12,7 +12,13 @@ use std::collections::BTreeSet;
 
 use crate::{
     collections::FixedMap,
-    lin::{graph::Graph, history::Operation, model::Model, quick::Quick},
+    lin::{
+        graph::Graph,
+        history::Operation,
+        model::Model,
+        planted::{Mistake, planted},
+        quick::Quick,
+    },
 };
 
 /// What clients ask.
@@ -210,6 +216,7 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
     for (position, operation) in history.iter().enumerate() {
         if let Call::Add { value, .. } = operation.call
             && takes_part[position]
+            && !planted(Mistake::HiddenAddsFree)
             && !seen.contains(&value)
         {
             graph.edge(to, position as u32);

@@ -12,7 +12,13 @@ use std::collections::BTreeMap;
 
 use crate::{
     collections::{FixedMap, FixedSet},
-    lin::{graph::Graph, history::Operation, model::Model, quick::Quick},
+    lin::{
+        graph::Graph,
+        history::Operation,
+        model::Model,
+        planted::{Mistake, planted},
+        quick::Quick,
+    },
 };
 
 /// One step of a transaction.
@@ -155,7 +161,9 @@ fn decide(history: &[&Operation<Call, Reply>]) -> Quick {
             return with_writers(&with_longest(history, &lists, core));
         }
     }
-    graph.real_time(history, |at| takes_part[at].then_some(at as u32));
+    if !planted(Mistake::TransactionsOutOfTime) {
+        graph.real_time(history, |at| takes_part[at].then_some(at as u32));
+    }
     let order = match graph.order() {
         Ok(order) => order,
         Err(circle) => {

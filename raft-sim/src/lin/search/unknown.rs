@@ -9,7 +9,10 @@
 //! (`search.rs`).
 
 use super::{Group, Mask, NONE, REST, Search, UNKNOWN};
-use crate::lin::space::ClassId;
+use crate::lin::{
+    planted::{Mistake, planted},
+    space::ClassId,
+};
 
 impl<M: Mask> Search<'_, M> {
     /// Candidates of unknown outcome.
@@ -40,6 +43,9 @@ impl<M: Mask> Search<'_, M> {
     }
 
     fn push_rest(&mut self, awaited_class: ClassId) {
+        if planted(Mistake::OnlyHelpAtOnce) {
+            return;
+        }
         if !self.push_helpers(true, awaited_class) {
             for group in 0..self.layout.groups.len() {
                 self.push_group(group, awaited_class);

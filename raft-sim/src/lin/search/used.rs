@@ -8,7 +8,10 @@
 //! **Upholds.** `inv:linearizable`.
 //! **Not here.** Which operations form a group (`layout.rs`).
 
-use crate::collections::FixedMap;
+use crate::{
+    collections::FixedMap,
+    lin::planted::{Mistake, planted},
+};
 
 const FANOUT: usize = 8;
 
@@ -66,7 +69,7 @@ impl Used {
     /// Whether `few` is contained in `many`. Groups are used first invoked first, so counts are
     /// enough.
     pub(super) fn within(&self, few: u32, many: u32) -> bool {
-        self.within_below(few, many, self.levels - 1)
+        planted(Mistake::SearchCoversTooMuch) || self.within_below(few, many, self.levels - 1)
     }
 
     fn within_below(&self, few: u32, many: u32, level: u32) -> bool {
