@@ -202,7 +202,7 @@ pub fn explain<M: Model>(
 /// reads is: an order of the whole is, without them, an order of the rest. Writes take with them
 /// every operation that could have seen them, which the model tells by `may_see`; if one of those
 /// is itself a write, so on.
-fn without<'a, M: Model>(
+pub(super) fn without<'a, M: Model>(
     model: &M,
     part: &[&'a Operation<M::Call, M::Reply>],
     range: core::ops::Range<usize>,

@@ -70,7 +70,7 @@ fn every_planted_line_is_noticed_by_the_comparison() {
         (Mistake::HiddenAddsFree, Subject::SetWhole, "the pipeline"),
         (Mistake::TransactionsOutOfTime, Subject::ListAppend, "the pipeline"),
         (Mistake::StreamCoversTooMuch, Subject::Kv, "the stream"),
-        (Mistake::SearchCoversTooMuch, Subject::Kv, "the pipeline"),
+        (Mistake::SearchCoversTooMuch, Subject::Kv, "the search over plain states"),
         (Mistake::OnlyHelpAtOnce, Subject::Kv, "the search for many clients"),
     ] {
         let found = with(mistake, || campaign(subject, 77, 60_000));

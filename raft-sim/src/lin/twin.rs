@@ -17,6 +17,7 @@ pub use subjects::{Subject, random_kv};
 
 use super::{
     Budget, Verdict, check_model,
+    explain::without,
     generate::Dice,
     history::Operation,
     model::Model,
@@ -82,7 +83,7 @@ impl fmt::Display for Disagreement {
 /// Lets everything that decides judge `history` and compares it with the twin, whose answer is
 /// returned: the whole pipeline, the search over plain states, over the model's own space, as if
 /// there were many clients and unknown outcomes, without looking ahead, and the stream. An order
-/// that is handed back must itself be one.
+/// that is handed back must itself be one, and what explanations take away must be sound.
 ///
 /// # Errors
 /// The first that differs; an unknown verdict differs.
@@ -146,7 +147,24 @@ pub fn compare<M: Model + Clone>(
             Ok(Progress::Unknown { .. }) | Err(_) => None,
         },
     )?;
+    // What explanations take away must never turn right into wrong.
+    if expected && !removals_are_sound(model, history) {
+        return Err(differs("what explanations take away"));
+    }
     Ok(expected)
+}
+
+/// Whether a linearizable history stays so whatever single operation an explanation removes,
+/// together with what it says must go with it.
+fn removals_are_sound<M: Model>(model: &M, history: &[Operation<M::Call, M::Reply>]) -> bool {
+    by_key(model, history).values().all(|part| {
+        (0..part.len()).all(|at| {
+            without(model, part, at..at + 1).is_none_or(|rest| {
+                let mut placed = vec![false; rest.len()];
+                place_rest(model, &rest, &mut placed, &model.initial())
+            })
+        })
+    })
 }
 
 type Part<'a, M> = super::split::Part<'a, M>;

@@ -237,13 +237,13 @@ fn an_explanation_is_small_and_says_why() {
     }
     told += &explanation.timeline;
     expect_test::expect![[r#"
-        op 43 cannot answer Value { value: Some([1]) } in state Some([4])
-        client    1 |--|                                              op 3: Put { key: 0, value: 1 } -> Done
-        client    0        |--|                                       op 10: Put { key: 0, value: 1 } -> Done
-        client    4               |---|                               op 22: Put { key: 0, value: 1 } -> Done
-        client    2                      |---|                        op 29: Put { key: 0, value: 1 } -> Done
-        client    2                             |---|                 op 32: Put { key: 0, value: 1 } -> Done
-        client    0                                     |--|          op 37: Put { key: 0, value: 4 } -> Done
-        client   11                                            |---|  op 43: Get { key: 0 } -> Value { value: Some([1]) }
+        op 43 cannot answer Value { value: Some([2]) } in state Some([1])
+        client    1 |--|                                              op 3: Put { key: 0, value: 2 } -> Done
+        client    0        |--|                                       op 10: Put { key: 0, value: 2 } -> Done
+        client    4               |---|                               op 22: Put { key: 0, value: 2 } -> Done
+        client    2                      |---|                        op 29: Put { key: 0, value: 2 } -> Done
+        client    2                             |---|                 op 32: Put { key: 0, value: 2 } -> Done
+        client    0                                     |--|          op 37: Put { key: 0, value: 1 } -> Done
+        client   11                                            |---|  op 43: Get { key: 0 } -> Value { value: Some([2]) }
     "#]].assert_eq(&told);
 }
