@@ -63,6 +63,15 @@ fn an_unknown_write_may_be_seen_much_later() {
     assert_eq!(report.verdict, Verdict::Ok { how: How::Sorting });
 }
 
+/// A dead write can be buried by an overwrite of unknown outcome that leaves the state as it was.
+#[test]
+fn an_unknown_delete_buries_a_write_that_nobody_saw() {
+    let delete = op(2, (3, None), Call::Delete { key: 0 }, None);
+    let append = op(1, (2, Some(4)), Call::Append { key: 0, value: 0 }, Some(Reply::Done));
+    let history = [put(0, (1, 5), 1), append, delete, get(3, (6, 7), Some(0))];
+    assert_eq!(twin::compare(&Kv, &history), Ok(true));
+}
+
 #[test]
 fn a_verified_witness_needs_no_search() {
     let mut history = vec![put(0, (0, 3), 1), put(1, (1, 4), 2), get(2, (5, 6), Some(1))];

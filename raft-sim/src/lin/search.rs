@@ -15,7 +15,8 @@
 //!    one in which more were used for the same state: whatever completes the second completes the
 //!    first, where more are left. And of several that do the same, the first invoked is used
 //!    first: swapping two of them changes nothing else.
-//! 3. *An unknown outcome that changes nothing* is left out, by rule 2.
+//! 3. *An unknown outcome that changes nothing* is left out, by rule 2; not so an overwrite while dead
+//!    writes are open, which ride along with it (rule 4).
 //! 4. *Dead writes ride along.* A dead write (see [`Traits`]) is placed just before the next
 //!    overwriting one, or when its own return is next. Take a completion that places it elsewhere:
 //!    between it and the next overwrite only operations that see nothing are placed, so without
@@ -33,7 +34,8 @@
 //! 9. *An unknown outcome is used for something.* Take a completion with as few of them as
 //!    possible. Whatever follows one of them does something else there than it would without it,
 //!    or that one could be left out. So it is a candidate only if some open operation, or another
-//!    unknown outcome that is itself of use, does something else behind it (`Space::helpers`).
+//!    unknown outcome that is itself of use, does something else behind it (`Space::helpers`);
+//!    where dead writes are open, than behind those.
 //!
 //! **Source.** Wing and Gong 1993 (the search), Lowe 2017 (remembering situations), with the
 //! open operations kept in slots as in just-in-time linearization; the rules are ours.
@@ -201,6 +203,8 @@ struct Search<'a, M> {
     scratch: Vec<(u64, u32, StateId)>,
     /// Classes of what is open and not placed, and of what could help them (rule 9).
     wanted: Vec<ClassId>,
+    /// Whether dead writes are open, which an overwrite would bury.
+    buries: bool,
     helpers: Vec<ClassId>,
     /// Per class the last frame that has a candidate of it (rule 8).
     stamps: Vec<u32>,
@@ -241,6 +245,7 @@ impl<'a, M: Mask> Search<'a, M> {
             candidates: Vec::new(),
             scratch: Vec::new(),
             wanted: Vec::new(),
+            buries: false,
             helpers: Vec::new(),
             stamps: vec![0; layout.traits.len()],
             stamp: 0,
@@ -401,6 +406,7 @@ impl<'a, M: Mask> Search<'a, M> {
         let awaited_class = self.layout.known[awaited as usize].class;
         self.scratch.clear();
         self.wanted.clear();
+        self.buries = false;
         let mut jumps = 0;
         for slot in 0..self.open.len() {
             let op = self.open[slot];
@@ -410,6 +416,7 @@ impl<'a, M: Mask> Search<'a, M> {
             let known = self.layout.known[op as usize];
             let traits = self.layout.traits[known.class as usize];
             self.wanted.push(known.class);
+            self.buries |= traits.dead;
             jumps += u32::from(traits.jumps);
             if traits.read || (traits.dead && op != awaited) {
                 continue;

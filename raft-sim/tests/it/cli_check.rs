@@ -148,6 +148,7 @@ fn what_is_converted_is_the_same_history_or_refused() {
         ("jepsen.log", "jsonl"),
         ("jepsen.log", "edn"),
         ("queue.jsonl", "edn"),
+        ("counter.edn", "jsonl"),
     ] {
         assert!(said.contains(&pair), "{pair:?} in {said:?}");
     }

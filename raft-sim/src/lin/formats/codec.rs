@@ -117,9 +117,13 @@ impl Codec for KvCodec {
     }
 }
 
-/// Numbers for values: small numbers keep their own, everything else gets one as it appears.
+/// Numbers for values: small numbers keep their own, everything else gets one as it appears; nil
+/// is 0 unless the number 0 came first.
 #[derive(Debug, Default)]
-pub struct Tokens(FixedMap<Datum, u64>);
+pub struct Tokens {
+    others: FixedMap<Datum, u64>,
+    zero: Option<Datum>,
+}
 
 impl Tokens {
     /// From here on for values that are no small numbers.
@@ -127,14 +131,17 @@ impl Tokens {
 
     /// The number of `value`, the same whenever it is asked for.
     pub fn number(&mut self, value: &Datum) -> u64 {
-        if let Some(small) = value.unsigned().filter(|&number| number < Self::OTHERS) {
-            return small;
+        match value.unsigned() {
+            Some(small @ 1..Self::OTHERS) => return small,
+            None if *value != Datum::Nil => {}
+            _ if self.zero.get_or_insert_with(|| value.clone()) == value => return 0,
+            _ => {}
         }
-        if let Some(&number) = self.0.get(value) {
+        if let Some(&number) = self.others.get(value) {
             return number;
         }
-        let number = Self::OTHERS + self.0.len() as u64;
-        self.0.insert(value.clone(), number);
+        let number = Self::OTHERS + self.others.len() as u64;
+        self.others.insert(value.clone(), number);
         number
     }
 }

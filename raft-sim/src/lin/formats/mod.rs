@@ -321,7 +321,7 @@ impl Job for Convert {
         let was = write::plain(&pair(&mut codec(), events.iter().cloned())?);
         let events: Vec<Event> = events.into_iter().flatten().collect();
         let answers = from == Format::JepsenLog && model == ModelName::CasRegister;
-        let text = write::write(to, &events, &|f| answers && f == "cas");
+        let text = write::write(to, &events, from != Format::Jsonl, &|f| answers && f == "cas");
         let options = FileOptions { format: Some(to), model: Some(model), ..Default::default() };
         let back = Read::new(text.as_bytes(), &options).and_then(|read| with_model(read, Plain));
         let cannot = |why: &str| {

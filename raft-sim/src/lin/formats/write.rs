@@ -32,14 +32,20 @@ struct Asked<'a> {
 }
 
 /// Writes `events`, which were read without error, in `format`. `refusal`: whether a failure of
-/// this operation is an answer where the events come from.
-pub(super) fn write(format: Format, events: &[Event], refusal: &dyn Fn(&str) -> bool) -> String {
+/// this operation is an answer where the events come from. `repeats`: whether answers there may
+/// be the argument again, which our own format has no use for.
+pub(super) fn write(
+    format: Format,
+    events: &[Event],
+    repeats: bool,
+    refusal: &dyn Fn(&str) -> bool,
+) -> String {
     let asked = pair_up(events, refusal);
     let mut text = String::new();
     let mut i = 0;
     for (event, asked) in events.iter().zip(&asked) {
         let line = match format {
-            Format::Jsonl => Some(jsonl(i, event, asked)),
+            Format::Jsonl => Some(jsonl(i, event, asked, repeats)),
             Format::JepsenLog => Some(jepsen_log(event, asked)),
             Format::Edn => Some(edn(event, asked, i, true)),
             Format::Porcupine if asked.dropped || event.kind == Kind::Info => None,
@@ -109,7 +115,7 @@ fn answer(event: &Event, asked: &Asked<'_>) -> Datum {
     }
 }
 
-fn jsonl(i: u64, event: &Event, asked: &Asked<'_>) -> String {
+fn jsonl(i: u64, event: &Event, asked: &Asked<'_>, repeats: bool) -> String {
     let mut line = json!({
         "i": i,
         "t": event.time.unwrap_or(i),
@@ -126,7 +132,8 @@ fn jsonl(i: u64, event: &Event, asked: &Asked<'_>) -> String {
             line["arg"] = to_json(&event.arg);
         }
     } else if kind_name(event, asked) == "ok" {
-        line["ret"] = to_json(&answer(event, asked));
+        let again = repeats && event.f != "txn" && event.ret == *asked.arg;
+        line["ret"] = if again { Value::Null } else { to_json(&answer(event, asked)) };
     }
     if let Some(index) = event.index {
         line["idx"] = json!(index);

@@ -100,9 +100,12 @@ impl Helpers {
     ) -> bool {
         let Self { sets, tries, appends, before, targets, .. } = self;
         targets.begin(tree.nodes());
-        let mut all = true;
+        let (mut all, mut buries) = (true, false);
         for step in open {
             match step {
+                // Dead writes can ride along with an overwrite that leads back here.
+                Step::Set(ELSEWHERE) if blind => buries = true,
+                Step::Append(token) if blind && tree.lacks(token) => buries = true,
                 Step::Get(target) | Step::Swap { old: target, .. } => targets.want(target, state),
                 // Any change makes it right.
                 Step::Refused { old } if old == state => all = false,
@@ -123,6 +126,9 @@ impl Helpers {
         }
         if deep && !all {
             return false;
+        }
+        if buries {
+            helpers.extend(sets.get(&state));
         }
         let asked = targets.list.len();
         let mut at = 0;

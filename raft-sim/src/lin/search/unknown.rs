@@ -58,9 +58,12 @@ impl<M: Mask> Search<'_, M> {
         let awaited = self.layout.returns[self.next_return as usize];
         self.scratch.clear();
         self.wanted.clear();
+        self.buries = false;
         for (slot, &op) in self.open.iter().enumerate() {
             if op != NONE && !self.placed.has(slot as u32) {
-                self.wanted.push(self.layout.known[op as usize].class);
+                let class = self.layout.known[op as usize].class;
+                self.wanted.push(class);
+                self.buries |= self.layout.traits[class as usize].dead;
             }
         }
         self.push_rest(self.layout.known[awaited as usize].class);
@@ -83,7 +86,8 @@ impl<M: Mask> Search<'_, M> {
             return;
         }
         if let Some(next) = self.space.step(self.state, *class)
-            && next != self.state
+            && (next != self.state
+                || (self.buries && self.layout.traits[*class as usize].overwrites))
         {
             let serves = self.space.step(next, awaited_class).is_some();
             let rank = u64::from(!serves) << 34 | 1 << 33 | group as u64;
