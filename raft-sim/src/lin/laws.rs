@@ -266,7 +266,7 @@ fn one_wrong_answer_deep_inside_a_long_history_is_found() {
 }
 
 /// The hard case: one huge key, many unknown outcomes, one stale read far inside. An honest
-/// `Unknown` is allowed, `Ok` is not.
+/// `Unknown` is allowed, `Ok` is not. What was read was overwritten long ago, or never written.
 #[test]
 fn one_stale_read_among_many_unknown_outcomes_is_never_ok() {
     let budget = Budget { configurations: 300_000, ..Budget::default() };
@@ -276,7 +276,6 @@ fn one_stale_read_among_many_unknown_outcomes_is_never_ok() {
             let shape = Shape { clients: 10, values, ..shape(10_000, calls) };
             let mut history = without_hints(&linearizable(number as u64, &shape));
             let reads = positions(&history, |op| matches!(op.reply, Some(Reply::Value { .. })));
-            // Overwritten long ago, or never written.
             let stale = match values {
                 None => history[reads[reads.len() / 4]].reply.clone(),
                 Some(_) => Some(Reply::Value { value: Some(vec![u64::MAX]) }),
