@@ -456,6 +456,12 @@ impl Node {
         &self.counters
     }
 
+    /// What settling has changed since the last step, for observers that look right after polling;
+    /// whoever does not ask is told with the next step.
+    pub fn take_settled(&mut self) -> crate::Accepted {
+        core::mem::take(&mut self.settled)
+    }
+
     /// This node.
     #[must_use]
     pub const fn id(&self) -> NodeId {

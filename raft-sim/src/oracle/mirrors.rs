@@ -48,6 +48,8 @@ pub(super) struct NodeMirror {
     pub(super) handed_term: Term,
     /// Who decides, by the configuration in force there.
     pub(super) quorum: Quorum,
+    /// The same before the last change of its view.
+    pub(super) quorum_before: Quorum,
 }
 
 /// Whose agreement decides: a majority of `incoming` and, while joint, of `outgoing` too. Bits by
@@ -182,6 +184,7 @@ impl Mirrors {
         let mut bits =
             |nodes: &[NodeId]| nodes.iter().fold(0, |set, node| set | 1_u64 << self.slot(*node));
         let quorum = Quorum { incoming: bits(&view.voters), outgoing: bits(&view.outgoing) };
+        self.nodes[slot].quorum_before = self.nodes[slot].quorum;
         self.nodes[slot].quorum = quorum;
     }
 
@@ -354,6 +357,7 @@ impl NodeMirror {
             hard: HardRecord::default(),
             handed_term: Term::ZERO,
             quorum,
+            quorum_before: quorum,
         }
     }
 

@@ -339,8 +339,8 @@ pub enum Observation<'a> {
         node: NodeId,
         /// Its index.
         index: LogIndex,
-        /// Digest of the machine.
-        machine: u64,
+        /// Digest of the machine, if the snapshot has data.
+        machine: Option<u64>,
     },
     /// Entries of the durable log were asked for.
     ReadEntries {

@@ -356,6 +356,11 @@ impl Process for Core {
         }
     }
 
+    fn settled(&mut self) -> Stepped {
+        let settled = self.node.take_settled();
+        Stepped { answer: None, ..self.stepped(&settled) }
+    }
+
     fn deadline(&self) -> Option<Ns> {
         self.node.deadline().map(|at| at.0)
     }

@@ -565,6 +565,12 @@ pub trait Process: Clone + fmt::Debug + Sized + 'static {
     /// Hands out one piece of work. On an empty outbox it first builds all work due.
     fn poll(&mut self) -> Option<Effect<Self>>;
 
+    /// What building the work has changed since the last step; asked for when all work is handed
+    /// out.
+    fn settled(&mut self) -> Stepped {
+        Stepped::default()
+    }
+
     /// When `Tick` is due at the latest, in local time.
     fn deadline(&self) -> Option<Ns>;
 

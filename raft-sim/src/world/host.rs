@@ -268,15 +268,24 @@ impl<P: Process> World<'_, P> {
     }
 
     /// Collects what node `n` asks for, reports what changed, then carries the work out.
-    fn drain(&mut self, n: usize, stepped: Stepped, asked: Option<Asked>) {
+    fn drain(&mut self, n: usize, mut stepped: Stepped, asked: Option<Asked>) {
         let host = &mut self.hosts[n];
         let Some(process) = &mut host.process else { return };
         let mut effects = core::mem::take(&mut self.effects);
         while let Some(effect) = process.poll() {
             effects.push(effect);
         }
+        let settled = process.settled();
+        stepped.changed = stepped.changed.and(settled.changed);
+        stepped.log_from = match (stepped.log_from, settled.log_from) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
         if host.shadow.is_some() {
             self.compare_shadow(n, &effects);
+        }
+        if let Some(shadow) = &mut self.hosts[n].shadow {
+            shadow.settled();
         }
         let unchanged = stepped.changed == Changed::default() && effects.is_empty();
         if !unchanged || stepped.log_from.is_some() {

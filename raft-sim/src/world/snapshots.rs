@@ -222,7 +222,8 @@ impl<P: Process> World<'_, P> {
             return;
         };
         host.machine = (*snapshot.machine).clone();
-        let machine = host.machine.digest();
+        // Without data there is no state to compare.
+        let machine = (!meta.lacks_data()).then(|| host.machine.digest());
         self.snapshots_installed += 1;
         self.watch.see(Observation::Installed { node, index, machine });
     }

@@ -58,7 +58,7 @@ impl Oracles {
                 let slot = self.mirrors.slot(node);
                 self.apply.on_installed(slot, index);
                 self.sometimes.hit(Mark::SnapshotInstalled);
-                if self.is_on(OracleId::SnapshotAgrees) {
+                if let Some(machine) = machine.filter(|_| self.is_on(OracleId::SnapshotAgrees)) {
                     let state = self.apply.state_at(index);
                     self.snapshot.on_installed(node, index, machine, state)?;
                 }
