@@ -113,10 +113,11 @@ impl Node {
             last_stamp,
             ..
         } = boot;
-        let peers =
-            configuration.voters().iter().filter(|id| **id != hard.node).map(|id| Peer::new(*id));
+        let mut peers = Vec::with_capacity(configuration.voters().len().saturating_sub(1));
+        let others = configuration.voters().iter().filter(|id| **id != hard.node);
+        peers.extend(others.map(|id| Peer::new(*id)));
         let mut node = Self {
-            peers: peers.collect(),
+            peers,
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(terms, last),
             boot_promise_ns: hard.promise_ns,

@@ -26,6 +26,11 @@ pub(crate) struct Tail {
     run_bytes: u64,
 }
 
+/// Most entries for which room is made before they arrive.
+const OPEN_GUESS_MAX: usize = 1_024;
+/// Most entries whose room an idle node keeps.
+const OPEN_SPARE_MAX: usize = 4;
+
 impl Tail {
     pub(crate) fn starting_after(last: LogIndex) -> Self {
         Self { before: last, last, ..Self::default() }
@@ -50,6 +55,11 @@ impl Tail {
         }
         if self.open.is_empty() {
             self.open_first = LogPosition::new(term, index);
+            if self.open.capacity() == 0 {
+                // A batch is usually as large as the one before it.
+                let before = self.runs.back().map_or(0, Run::len);
+                self.open.reserve_exact(usize::try_from(before).unwrap_or(0).min(OPEN_GUESS_MAX));
+            }
         }
         self.open_bytes = self.open_bytes.saturating_add(entry.len_bytes());
         self.open.push(entry);
@@ -68,10 +78,19 @@ impl Tail {
             return;
         }
         let run = if self.open.len() == 1 {
-            // Keeps the vector's buffer for the next round: one allocation a proposal, not two.
-            self.open.pop().map(|entry| Run::one(self.open_first, entry))
+            let entry = self.open.pop();
+            // Keeps a small buffer for the next round: one allocation a proposal, not two.
+            if self.open.capacity() > OPEN_SPARE_MAX {
+                self.open = Vec::new();
+            }
+            entry.map(|entry| Run::one(self.open_first, entry))
         } else {
-            Run::seal(self.open_first.term, self.open_first.index, core::mem::take(&mut self.open))
+            let mut entries = core::mem::take(&mut self.open);
+            if entries.capacity().saturating_sub(entries.len()) > entries.len() / 16 {
+                // What is sealed stays for long.
+                entries.shrink_to_fit();
+            }
+            Run::seal(self.open_first.term, self.open_first.index, entries)
         };
         self.open_bytes = 0;
         if let Some(run) = run {
