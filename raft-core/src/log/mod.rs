@@ -90,6 +90,16 @@ impl Log {
         self.tail.truncate_from(from);
     }
 
+    /// The same, but only if that brings the tail within the limits. Returns whether it did.
+    pub(crate) fn evict_if_enough(
+        &mut self,
+        durable: LogIndex,
+        entries_max: u64,
+        bytes_max: u64,
+    ) -> bool {
+        self.tail.evict_if_enough(durable, entries_max, bytes_max)
+    }
+
     /// Drops the oldest entries from memory while the tail is over a limit and they are durable.
     pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
         self.tail.evict(durable, entries_max, bytes_max);

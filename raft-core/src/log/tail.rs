@@ -31,6 +31,16 @@ const OPEN_GUESS_MAX: usize = 1_024;
 /// Most entries whose room an idle node keeps.
 const OPEN_SPARE_MAX: usize = 4;
 
+/// The oldest runs that have to leave.
+struct Excess {
+    runs: usize,
+    bytes: u64,
+    /// Index of their last entry.
+    before: LogIndex,
+    /// Without them the limits are kept.
+    enough: bool,
+}
+
 impl Tail {
     pub(crate) fn starting_after(last: LogIndex) -> Self {
         Self { before: last, last, ..Self::default() }
@@ -117,31 +127,60 @@ impl Tail {
         self.before = self.before.min(self.last);
     }
 
+    /// Whether it is within these limits as it is.
+    pub(crate) const fn is_within(&self, entries_max: u64, bytes_max: u64) -> bool {
+        self.entries() <= entries_max && self.bytes() <= bytes_max
+    }
+
     pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
-        while self.entries() > entries_max || self.bytes() > bytes_max {
-            let Some(run) = self.runs.front().filter(|run| run.last() <= durable) else { return };
-            self.run_bytes = self.run_bytes.saturating_sub(run.len_bytes());
-            self.before = run.last();
-            self.runs.pop_front();
+        if !self.is_within(entries_max, bytes_max) {
+            let excess = self.excess(durable, entries_max, bytes_max);
+            self.drop_oldest(&excess);
         }
     }
 
-    /// Whether [`Tail::evict`] with the same arguments would reach the limits.
-    pub(crate) fn could_shrink_to(
-        &self,
+    /// [`Tail::evict`], but only if that reaches the limits. Returns whether it did.
+    pub(crate) fn evict_if_enough(
+        &mut self,
         durable: LogIndex,
         entries_max: u64,
         bytes_max: u64,
     ) -> bool {
-        let (mut entries, mut bytes) = (self.entries(), self.bytes());
-        for run in self.runs.iter().take_while(|run| run.last() <= durable) {
+        let excess = self.excess(durable, entries_max, bytes_max);
+        if excess.enough {
+            self.drop_oldest(&excess);
+        }
+        excess.enough
+    }
+
+    /// What must leave until the limits are reached; only what is durable may.
+    fn excess(&self, durable: LogIndex, entries_max: u64, bytes_max: u64) -> Excess {
+        let mut excess = Excess { runs: 0, bytes: 0, before: self.before, enough: true };
+        for run in &self.runs {
+            let entries = self.last.since(excess.before);
+            let bytes = self.bytes().saturating_sub(excess.bytes);
             if entries <= entries_max && bytes <= bytes_max {
+                return excess;
+            }
+            let last = run.last();
+            if last > durable {
                 break;
             }
-            entries = entries.saturating_sub(run.len());
-            bytes = bytes.saturating_sub(run.len_bytes());
+            excess.runs = excess.runs.saturating_add(1);
+            excess.bytes = excess.bytes.saturating_add(run.len_bytes());
+            excess.before = last;
         }
-        entries <= entries_max && bytes <= bytes_max
+        excess.enough = self.last.since(excess.before) <= entries_max
+            && self.bytes().saturating_sub(excess.bytes) <= bytes_max;
+        excess
+    }
+
+    fn drop_oldest(&mut self, excess: &Excess) {
+        for _ in 0..excess.runs {
+            self.runs.pop_front();
+        }
+        self.run_bytes = self.run_bytes.saturating_sub(excess.bytes);
+        self.before = excess.before;
     }
 
     /// Where the run that holds `index` stands. Looks at the newest few first: nearly every
@@ -167,8 +206,18 @@ impl Tail {
         if first < self.first() || first > last {
             return None;
         }
+        let at = self.position(first);
+        if let Some(run) = self.runs.get(at)
+            && run.first() == first
+            && run.last() == last
+            && run.len() <= entries
+            && run.len_bytes() <= bytes
+        {
+            // Nearly every question is about exactly one run.
+            return Some(Entries::from(run.clone()));
+        }
         let mut out = Entries::EMPTY;
-        for run in self.runs.iter().skip(self.position(first)) {
+        for run in self.runs.iter().skip(at) {
             if run.first() > last {
                 break;
             }
@@ -281,14 +330,17 @@ mod tests {
     /// A refused proposal used to evict entries although it changed nothing else: whether there
     /// would be room must be known before anything leaves.
     #[test]
-    fn whether_eviction_would_help_is_known_without_evicting() {
+    fn nothing_leaves_unless_that_makes_the_room() {
         for durable in 0..=7 {
             for (entries_max, bytes_max) in (0..=8).flat_map(|e| [0, 25, 40, 90].map(|b| (e, b))) {
                 let mut tail = tail();
-                let told = tail.could_shrink_to(LogIndex(durable), entries_max, bytes_max);
-                tail.evict(LogIndex(durable), entries_max, bytes_max);
-                let fits = tail.entries() <= entries_max && tail.bytes() <= bytes_max;
+                let before = tail.clone();
+                let told = tail.evict_if_enough(LogIndex(durable), entries_max, bytes_max);
+                let mut evicted = before.clone();
+                evicted.evict(LogIndex(durable), entries_max, bytes_max);
+                let fits = evicted.is_within(entries_max, bytes_max);
                 assert_eq!(told, fits, "durable {durable}, limits {entries_max} {bytes_max}");
+                assert_eq!(tail, if fits { evicted } else { before });
             }
         }
     }

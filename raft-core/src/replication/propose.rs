@@ -42,23 +42,15 @@ impl Node {
 
     /// Whether the tail can hold this much more once what is durable has left it.
     pub(crate) fn tail_has_room(&mut self, entries: u64, bytes: u64) -> bool {
-        let room = |node: &Self| {
-            let tail = node.log.tail();
-            tail.entries().saturating_add(entries) <= node.options.tail_entries_max
-                && tail.bytes().saturating_add(bytes) <= node.options.tail_bytes_max
+        let (Some(entries_max), Some(bytes_max)) = (
+            self.options.tail_entries_max.checked_sub(entries),
+            self.options.tail_bytes_max.checked_sub(bytes),
+        ) else {
+            return false;
         };
-        if room(self) {
-            return true;
-        }
-        let entries_max = self.options.tail_entries_max.saturating_sub(entries);
-        let bytes_max = self.options.tail_bytes_max.saturating_sub(bytes);
-        let durable = self.lane.durable();
         // A refusal changes nothing, so nothing leaves unless that makes the room.
-        let helps = self.log.tail().could_shrink_to(durable, entries_max, bytes_max);
-        if helps {
-            self.log.evict(durable, entries_max, bytes_max);
-        }
-        helps && room(self)
+        self.log.tail().is_within(entries_max, bytes_max)
+            || self.log.evict_if_enough(self.lane.durable(), entries_max, bytes_max)
     }
 
     /// Appends one entry as leader, stamped.
