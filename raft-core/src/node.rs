@@ -427,6 +427,15 @@ impl Node {
 
     /// Puts a message into the outbox. Its gate is open, and our term is durable.
     pub(crate) fn send(&mut self, peer: &Peer, message: Message) {
+        self.send_to(peer.address(), message);
+    }
+
+    /// The same, to a peer and the life of its disk.
+    pub(crate) fn send_to(
+        &mut self,
+        (to, to_incarnation): (NodeId, Incarnation),
+        message: Message,
+    ) {
         debug_assert_eq!(self.lane.durable_hard().term, self.hard.term, "inv:persist-before-send");
         let hard = &self.hard;
         self.outbox.push_back(Output::Send(Box::new(Envelope {
@@ -435,8 +444,8 @@ impl Node {
             epoch: hard.epoch,
             from: hard.node,
             from_incarnation: hard.incarnation,
-            to: peer.id,
-            to_incarnation: peer.incarnation,
+            to,
+            to_incarnation,
             term: hard.term,
             message,
         })));

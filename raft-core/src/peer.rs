@@ -50,4 +50,17 @@ impl Peer {
             progress: Progress::default(),
         }
     }
+
+    /// Where messages to it go.
+    pub(crate) const fn address(&self) -> (NodeId, Incarnation) {
+        (self.id, self.incarnation)
+    }
+
+    /// Whether a settle may have anything of an election, or a word about the term, to send it.
+    pub(crate) const fn is_owed(&self) -> bool {
+        self.request_due
+            || self.owed.vote.is_some()
+            || self.owed.pre_vote.is_some()
+            || self.owed.stale_append
+    }
 }

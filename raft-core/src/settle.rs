@@ -15,6 +15,7 @@ use crate::{
     error::HaltReason,
     error::{ReadFailure, UnknownReason},
     output::{Outcome, Output, Persist, PersistExtra},
+    peer::Peer,
 };
 
 impl Node {
@@ -28,10 +29,13 @@ impl Node {
         self.begin_read_round();
         self.make_persist();
         if self.lane.durable_hard().term == self.hard.term {
-            self.send_requests();
-            self.send_vote_replies();
-            self.send_pre_vote_replies();
-            self.send_stale_replies();
+            // Between elections nobody is owed anything.
+            if self.peers.iter().any(Peer::is_owed) {
+                self.send_requests();
+                self.send_vote_replies();
+                self.send_pre_vote_replies();
+                self.send_stale_replies();
+            }
             self.send_appends();
             self.send_append_reply();
         }
@@ -43,8 +47,10 @@ impl Node {
             self.options.tail_entries_max,
             self.options.tail_bytes_max,
         );
-        for note in self.notes.drain(..) {
-            self.outbox.push_back(Output::Note(Box::new(note)));
+        if !self.notes.is_empty() {
+            for note in self.notes.drain(..) {
+                self.outbox.push_back(Output::Note(Box::new(note)));
+            }
         }
     }
 
@@ -77,6 +83,9 @@ impl Node {
     }
 
     fn report_ended(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
         for (range, outcome) in self.ended.drain(..) {
             let (first, count) = (range.first, range.count);
             self.outbox.push_back(Output::Outcome { first, count, outcome });

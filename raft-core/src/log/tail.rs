@@ -133,10 +133,8 @@ impl Tail {
     }
 
     pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
-        if !self.is_within(entries_max, bytes_max) {
-            let excess = self.excess(durable, entries_max, bytes_max);
-            self.drop_oldest(&excess);
-        }
+        let excess = self.excess(durable, entries_max, bytes_max);
+        self.drop_oldest(&excess);
     }
 
     /// [`Tail::evict`], but only if that reaches the limits. Returns whether it did.

@@ -15,6 +15,7 @@ use crate::{
     log::{Entries, Run},
     message::{AppendEntries, AppendReply, AppendResult, Message},
     note::Note,
+    peer::Peer,
     storage::recover::NUMBER_MAX,
     types::{LogIndex, LogPosition, NodeId, Role, Term},
 };
@@ -252,11 +253,8 @@ impl Node {
         let round = self.answer.round;
         self.answer.told_round = round;
         self.answer.found = false;
-        self.with_peers(|node, peer| {
-            if peer.id == leader {
-                node.send(peer, Message::AppendReply(AppendReply { round, result }));
-            }
-        });
+        let Some(to) = self.peer(leader).map(Peer::address) else { return };
+        self.send_to(to, Message::AppendReply(AppendReply { round, result }));
     }
 
     /// Tells senders of old terms what the term is now.
