@@ -19,6 +19,8 @@ use crate::{
 };
 
 impl Node {
+    // Apart from `poll`, most of whose calls only pop.
+    #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some(reason) = self.halted {
             self.settle_halt(reason);

@@ -124,6 +124,14 @@ impl Tickets {
         last: LogIndex,
         mut ended: impl FnMut(EndedRange),
     ) {
+        match self.reigns.front() {
+            None => return,
+            // The reign under way, alone: nothing to supersede, nothing to forget.
+            Some(only) if self.reigns.len() == 1 && only.term == term && only.expires.is_none() => {
+                return;
+            }
+            Some(_) => {}
+        }
         for reign in self.reigns.iter_mut().filter(|reign| reign.term != term) {
             if let Some(range) = end(reign, last) {
                 ended(range);

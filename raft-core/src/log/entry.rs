@@ -91,6 +91,8 @@ struct Chunk {
     term: Term,
     first: LogIndex,
     bytes: u64,
+    /// The highest kind of any entry.
+    newest_kind: EntryKind,
     body: Body,
 }
 
@@ -131,7 +133,10 @@ impl Run {
         if len == 0 || first == LogIndex::ZERO || first.0.checked_add(u64::from(len)).is_none() {
             return None;
         }
-        let bytes = entries.iter().fold(0_u64, |sum, e| sum.saturating_add(e.len_bytes()));
+        let (bytes, newest_kind) =
+            entries.iter().fold((0_u64, EntryKind::NOOP), |(bytes, kind), entry| {
+                (bytes.saturating_add(entry.len_bytes()), kind.max(entry.kind))
+            });
         let body = match (len, entries.pop()) {
             (1, Some(entry)) => Body::One(entry),
             (_, Some(entry)) => {
@@ -140,14 +145,19 @@ impl Run {
             }
             (_, None) => return None,
         };
-        Some(Self { chunk: Arc::new(Chunk { term, first, bytes, body }), start: 0, len })
+        let chunk = Chunk { term, first, bytes, newest_kind, body };
+        Some(Self { chunk: Arc::new(chunk), start: 0, len })
     }
 
     /// Seals one entry.
     pub(crate) fn one(position: LogPosition, entry: Entry) -> Self {
-        let bytes = entry.len_bytes();
-        let chunk =
-            Chunk { term: position.term, first: position.index, bytes, body: Body::One(entry) };
+        let chunk = Chunk {
+            term: position.term,
+            first: position.index,
+            bytes: entry.len_bytes(),
+            newest_kind: entry.kind,
+            body: Body::One(entry),
+        };
         Self { chunk: Arc::new(chunk), start: 0, len: 1 }
     }
 
@@ -204,6 +214,15 @@ impl Run {
     pub fn get(&self, index: LogIndex) -> Option<&Entry> {
         let offset = index.0.checked_sub(self.first().0)?;
         self.as_slice().get(usize::try_from(offset).ok()?)
+    }
+
+    /// The first entry of a kind that this version does not know. Constant time if no entry of
+    /// the chunk has one: kinds are numbered without a hole.
+    pub(crate) fn first_unknown_kind(&self) -> Option<EntryRef<'_>> {
+        if self.chunk.newest_kind.is_known() {
+            return None;
+        }
+        self.iter().find(|entry| !entry.entry.kind.is_known())
     }
 
     /// The entries with their positions, ascending.
@@ -359,6 +378,16 @@ impl Entries {
             Runs::One(run) => core::slice::from_ref(run),
             Runs::Many(runs) => runs,
         }
+    }
+
+    /// The runs themselves, in order.
+    pub(crate) fn into_runs(self) -> impl Iterator<Item = Run> {
+        let (one, many) = match self.0 {
+            Runs::None => (None, Vec::new()),
+            Runs::One(run) => (Some(run), Vec::new()),
+            Runs::Many(runs) => (None, *runs),
+        };
+        one.into_iter().chain(many)
     }
 
     /// Whether there are none.

@@ -37,8 +37,8 @@ impl Log {
         self.terms.last()
     }
 
-    pub(crate) fn last_index(&self) -> LogIndex {
-        self.terms.last().index
+    pub(crate) const fn last_index(&self) -> LogIndex {
+        self.terms.last_index()
     }
 
     pub(crate) fn term_at(&self, index: LogIndex) -> Option<Term> {
@@ -64,8 +64,9 @@ impl Log {
 
     /// Appends one entry of `term` at the end; sealed with its neighbours by [`Log::seal`].
     pub(crate) fn append(&mut self, term: Term, entry: Entry) -> LogIndex {
-        let index = self.last_index().next();
-        assert!(term >= self.last().term, "terms along a log never decrease (inv:log-matching)");
+        let last = self.last();
+        let index = last.index.next();
+        assert!(term >= last.term, "terms along a log never decrease (inv:log-matching)");
         self.terms.extend(term, index);
         self.tail.push_open(term, index, entry);
         index
@@ -73,8 +74,9 @@ impl Log {
 
     /// Appends a sealed run that begins right after the end.
     pub(crate) fn append_run(&mut self, run: Run) {
-        assert_eq!(run.first(), self.last_index().next(), "a log has no holes (inv:log-matching)");
-        assert!(run.term() >= self.last().term, "terms never decrease (inv:log-matching)");
+        let last = self.last();
+        assert_eq!(run.first(), last.index.next(), "a log has no holes (inv:log-matching)");
+        assert!(run.term() >= last.term, "terms never decrease (inv:log-matching)");
         self.terms.extend(run.term(), run.last());
         self.tail.push_run(run);
     }

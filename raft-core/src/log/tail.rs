@@ -192,6 +192,17 @@ impl Tail {
         self.runs.partition_point(|run| run.last() < index)
     }
 
+    /// The run from `first` to `last`, if one of the two newest is.
+    fn exactly(&self, first: LogIndex, last: LogIndex) -> Option<&Run> {
+        let newest = self.runs.back()?;
+        let run = if newest.first() <= first {
+            newest
+        } else {
+            self.runs.get(self.runs.len().checked_sub(2)?)?
+        };
+        (run.first() == first && run.last() == last).then_some(run)
+    }
+
     /// The sealed entries from `first` to `last`, at most `entries` and `bytes` of them but at
     /// least one. `None` if `first` is not held.
     pub(crate) fn slice(
@@ -204,18 +215,15 @@ impl Tail {
         if first < self.first() || first > last {
             return None;
         }
-        let at = self.position(first);
-        if let Some(run) = self.runs.get(at)
-            && run.first() == first
-            && run.last() == last
-            && run.len() <= entries
-            && run.len_bytes() <= bytes
-        {
-            // Nearly every question is about exactly one run.
-            return Some(Entries::from(run.clone()));
+        // Nearly every question is about exactly one of the newest runs.
+        match self.exactly(first, last) {
+            Some(run) if run.len() <= entries && run.len_bytes() <= bytes => {
+                return Some(Entries::from(run.clone()));
+            }
+            _ => {}
         }
         let mut out = Entries::EMPTY;
-        for run in self.runs.iter().skip(at) {
+        for run in self.runs.iter().skip(self.position(first)) {
             if run.first() > last {
                 break;
             }

@@ -70,7 +70,7 @@ impl Node {
     fn hand_out(&mut self, entries: Entries) {
         let ready = self.commit.min(self.lane.durable());
         // One output per term: within one, tickets are a range.
-        for run in entries.runs() {
+        for run in entries.into_runs() {
             assert_eq!(run.first(), self.handed.next(), "apply has no holes");
             assert!(run.last() <= ready, "only what is committed and durable here is applied");
             let ended = &mut self.ended;
@@ -85,7 +85,7 @@ impl Node {
                 }
                 run.suffix(run.first().next())
             } else {
-                Some(run.clone())
+                Some(run)
             };
             if let Some(run) = commands {
                 let first_ticket = self.tickets.applied(run.term(), run.first(), run.last());

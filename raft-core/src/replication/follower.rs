@@ -85,7 +85,7 @@ impl Node {
             return Ok(());
         }
         self.answer.found |= core::mem::take(&mut self.answer.told_refusal);
-        let verified = self.take_entries(append.previous.index, &append.entries);
+        let verified = self.take_entries(append.previous.index, append.entries);
         self.verified = self.verified.max(verified);
         let commit = append.commit.min(self.verified);
         if commit > self.commit && self.halted.is_none() {
@@ -105,7 +105,8 @@ impl Node {
         }
         let conflict = if self.log.matches(append.previous) {
             let known = append.entries.runs().iter().take_while(|run| run.first() <= self.verified);
-            known.filter_map(|run| self.skip_known(run)).map(|fresh| fresh.first()).next()
+            let unknown = |run: &Run| (self.first_unknown(run), run.last());
+            known.map(unknown).find(|(fresh, last)| fresh <= last).map(|(fresh, _)| fresh)
         } else {
             Some(append.previous.index)
         };
@@ -129,17 +130,20 @@ impl Node {
 
     /// Brings the log in line with `entries`, which follow `before`. Returns the last index that
     /// now equals the leader's.
-    fn take_entries(&mut self, before: LogIndex, entries: &Entries) -> LogIndex {
+    fn take_entries(&mut self, before: LogIndex, entries: Entries) -> LogIndex {
         let mut verified = before;
-        for run in entries.runs() {
-            let Some(fresh) = self.skip_known(run) else {
-                verified = run.last();
+        for run in entries.into_runs() {
+            let (unknown, whole) = (self.first_unknown(&run), run.last());
+            // Usually all of it is fresh, and then it is moved.
+            let fresh = if unknown == run.first() { Some(run) } else { run.suffix(unknown) };
+            let Some(fresh) = fresh else {
+                verified = whole;
                 continue;
             };
             if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
                 return fresh.first().prev();
             }
-            if let Some(kind) = fresh.iter().find(|entry| !entry.entry.kind.is_known()) {
+            if let Some(kind) = fresh.first_unknown_kind() {
                 self.halt(HaltReason::UnknownEntryKind {
                     index: kind.position.index,
                     kind: kind.entry.kind.0,
@@ -152,7 +156,6 @@ impl Node {
                 self.halt(HaltReason::TooManyTerms);
                 return fresh.first().prev();
             }
-            let whole = fresh.last();
             let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
             verified = accepted.last();
             let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
@@ -166,21 +169,24 @@ impl Node {
         verified
     }
 
-    /// The part of `run` that the log does not hold yet; `None` if it holds all of it.
-    fn skip_known(&self, run: &Run) -> Option<Run> {
+    /// The first index of `run` that the log does not hold yet; behind its end if it holds all.
+    fn first_unknown(&self, run: &Run) -> LogIndex {
         let last = self.log.last_index().min(run.last());
-        if self.log.term_at(last) == Some(run.term()) && last >= run.first() {
+        if last < run.first() {
+            return run.first();
+        }
+        if self.log.term_at(last) == Some(run.term()) {
             // Terms never fall, so equal terms at both ends of a range mean equal in between
             // once its first index is known to be of this term.
             if self.log.term_at(run.first()) == Some(run.term()) {
-                return run.suffix(last.next());
+                return last.next();
             }
         }
         let mut index = run.first();
         while index <= last && self.log.term_at(index) == Some(run.term()) {
             index = index.next();
         }
-        run.suffix(index)
+        index
     }
 
     /// Removes the conflicting suffix from `from` on. `false` if that would touch what is

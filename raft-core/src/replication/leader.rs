@@ -17,7 +17,7 @@ use crate::{
     types::{LogIndex, LogPosition},
 };
 
-use super::progress::ProgressState;
+use super::progress::{Progress, ProgressState};
 
 impl Node {
     /// Sends every peer what it needs and its window allows.
@@ -25,7 +25,16 @@ impl Node {
         let RoleState::Leader(leader) = &mut self.role else { return };
         let round = leader.round;
         let notice = core::mem::take(&mut leader.notice_due);
-        self.with_peers(|node, peer| node.send_append_to(peer, round, notice));
+        let tells = notice || self.options.commit_notice_ns == 0;
+        let last = self.log.last_index();
+        let due = |peer: &Peer| {
+            let progress = &peer.progress;
+            progress.next <= last && progress.may_send(&self.options)
+                || self.empty_append_due(progress, round, tells)
+        };
+        if self.peers.iter().any(due) {
+            self.with_peers(|node, peer| node.send_append_to(peer, round, tells));
+        }
         let behind = self.peers.iter().any(|peer| peer.progress.told_commit < self.commit);
         let at = self.now.plus(self.options.commit_notice_ns);
         if let RoleState::Leader(leader) = &mut self.role {
@@ -37,7 +46,15 @@ impl Node {
         }
     }
 
-    fn send_append_to(&mut self, peer: &mut Peer, round: u64, notice: bool) {
+    /// Whether something is to be said that no entries carry.
+    fn empty_append_due(&self, progress: &Progress, round: u64, tells: bool) -> bool {
+        let probe_due = progress.state == ProgressState::Probe && !progress.probing;
+        let round_due = progress.sent_round < round;
+        let notice_due = tells && progress.told_commit < self.commit;
+        probe_due || round_due || notice_due
+    }
+
+    fn send_append_to(&mut self, peer: &mut Peer, round: u64, tells: bool) {
         let last = self.log.last_index();
         let mut sent = false;
         while peer.progress.next <= last && peer.progress.may_send(&self.options) {
@@ -63,11 +80,7 @@ impl Node {
             self.send_entries(peer, entries, round);
             sent = true;
         }
-        let probe_due = peer.progress.state == ProgressState::Probe && !peer.progress.probing;
-        let round_due = peer.progress.sent_round < round;
-        let notice_due = peer.progress.told_commit < self.commit
-            && (notice || self.options.commit_notice_ns == 0);
-        if !sent && (probe_due || round_due || notice_due) {
+        if !sent && self.empty_append_due(&peer.progress, round, tells) {
             self.send_entries(peer, Entries::EMPTY, round);
         }
     }
