@@ -16,6 +16,7 @@ use crate::{
     error::{ReadFailure, UnknownReason},
     output::{Outcome, Output, Persist, PersistExtra},
     peer::Peer,
+    types::{Role, Term},
 };
 
 impl Node {
@@ -26,41 +27,64 @@ impl Node {
             self.settle_halt(reason);
             return;
         }
-        self.log.seal();
+        if self.log.tail().is_open() {
+            self.log.seal();
+        }
         self.announce_role();
         self.begin_read_round();
-        self.make_persist();
+        if self.lane.dirty(&self.hard, self.log.last_index()) {
+            self.make_persist();
+        }
         if self.lane.durable_hard().term == self.hard.term {
             // Between elections nobody is owed anything.
             if self.peers.iter().any(Peer::is_owed) {
-                self.send_requests();
-                self.send_vote_replies();
-                self.send_pre_vote_replies();
-                self.send_stale_replies();
+                self.send_owed();
             }
             self.send_appends();
             self.send_append_reply();
         }
         self.hand_out_apply();
-        self.report_ended();
-        self.release_reads();
-        self.log.evict(
-            self.lane.durable(),
-            self.options.tail_entries_max,
-            self.options.tail_bytes_max,
-        );
+        if !self.ended.is_empty() {
+            self.report_ended();
+        }
+        if self.reads.len() > 0 {
+            self.release_reads();
+        }
+        let (entries_max, bytes_max) = (self.options.tail_entries_max, self.options.tail_bytes_max);
+        if !self.log.tail().is_within(entries_max, bytes_max) {
+            self.log.evict(self.lane.durable(), entries_max, bytes_max);
+        }
         if !self.notes.is_empty() {
-            for note in self.notes.drain(..) {
-                self.outbox.push_back(Output::Note(Box::new(note)));
-            }
+            self.hand_out_notes();
+        }
+    }
+
+    #[cold]
+    fn send_owed(&mut self) {
+        self.send_requests();
+        self.send_vote_replies();
+        self.send_pre_vote_replies();
+        self.send_stale_replies();
+    }
+
+    #[cold]
+    fn hand_out_notes(&mut self) {
+        for note in self.notes.drain(..) {
+            self.outbox.push_back(Output::Note(Box::new(note)));
         }
     }
 
     fn announce_role(&mut self) {
         let now = (self.role(), self.hard.term);
+        if now != self.announced {
+            self.announce(now);
+        }
+    }
+
+    #[cold]
+    fn announce(&mut self, now: (Role, Term)) {
         // A term without a change of role is no news to a machine that serves or does not.
-        if now.0 != self.announced.0 || now.0 == crate::types::Role::Leader && now != self.announced
-        {
+        if now.0 != self.announced.0 || now.0 == Role::Leader {
             self.outbox.push_back(Output::RoleChanged { role: now.0, term: now.1 });
         }
         self.announced = now;
@@ -69,9 +93,7 @@ impl Node {
     /// One write with all that is not yet handed out, if the window has room.
     fn make_persist(&mut self) {
         let last = self.log.last_index();
-        if !self.lane.dirty(&self.hard, last)
-            || self.lane.open() >= u64::from(self.options.persist_inflight_max)
-        {
+        if self.lane.open() >= u64::from(self.options.persist_inflight_max) {
             return;
         }
         let (ack, with_hard, truncate_from, from) = self.lane.issue(&self.hard, last);
@@ -85,15 +107,13 @@ impl Node {
     }
 
     fn report_ended(&mut self) {
-        if self.ended.is_empty() {
-            return;
-        }
         for (range, outcome) in self.ended.drain(..) {
             let (first, count) = (range.first, range.count);
             self.outbox.push_back(Output::Outcome { first, count, outcome });
         }
     }
 
+    #[cold]
     fn settle_halt(&mut self, reason: HaltReason) {
         if core::mem::replace(&mut self.halt_told, true) {
             return;

@@ -104,8 +104,6 @@ impl Log {
 
     /// Drops the oldest entries from memory while the tail is over a limit and they are durable.
     pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
-        if !self.tail.is_within(entries_max, bytes_max) {
-            self.tail.evict(durable, entries_max, bytes_max);
-        }
+        self.tail.evict(durable, entries_max, bytes_max);
     }
 }

@@ -51,6 +51,11 @@ impl Tail {
         self.before.next()
     }
 
+    /// Whether entries are gathering that no run holds yet.
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     pub(crate) const fn entries(&self) -> u64 {
         self.last.since(self.before)
     }

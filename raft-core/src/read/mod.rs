@@ -94,9 +94,6 @@ impl Node {
 
     /// Reports reads that ended without an answer.
     pub(crate) fn release_failed_reads(&mut self) {
-        if self.reads.failed.is_empty() {
-            return;
-        }
         for (ticket, reason) in self.reads.failed.drain(..) {
             self.outbox.push_back(Output::ReadFailed { ticket, reason });
         }

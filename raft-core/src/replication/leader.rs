@@ -36,13 +36,11 @@ impl Node {
             self.with_peers(|node, peer| node.send_append_to(peer, round, tells));
         }
         let behind = self.peers.iter().any(|peer| peer.progress.told_commit < self.commit);
-        let at = self.now.plus(self.options.commit_notice_ns);
-        if let RoleState::Leader(leader) = &mut self.role {
-            if behind {
-                leader.notice_at = leader.notice_at.or(Some(at));
-            } else {
-                leader.notice_at = None;
-            }
+        let RoleState::Leader(leader) = &mut self.role else { return };
+        if !behind {
+            leader.notice_at = None;
+        } else if leader.notice_at.is_none() {
+            leader.notice_at = Some(self.now.plus(self.options.commit_notice_ns));
         }
     }
 
