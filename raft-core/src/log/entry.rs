@@ -97,6 +97,13 @@ struct Chunk {
 }
 
 impl Chunk {
+    const fn len(&self) -> usize {
+        match &self.body {
+            Body::One(_) => 1,
+            Body::Many(entries) => entries.len(),
+        }
+    }
+
     fn entries(&self) -> &[Entry] {
         match &self.body {
             Body::One(entry) => core::slice::from_ref(entry),
@@ -195,9 +202,12 @@ impl Run {
     /// Payload bytes of all entries. Constant time for a whole chunk.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
-        if self.len as usize == self.chunk.entries().len() {
-            return self.chunk.bytes;
-        }
+        if self.len as usize == self.chunk.len() { self.chunk.bytes } else { self.sum_bytes() }
+    }
+
+    // Apart, so that whoever asks about whole chunks does not pay for a loop.
+    #[inline(never)]
+    fn sum_bytes(&self) -> u64 {
         self.as_slice().iter().fold(0, |sum, e| sum.saturating_add(e.len_bytes()))
     }
 
@@ -381,13 +391,12 @@ impl Entries {
     }
 
     /// The runs themselves, in order.
-    pub(crate) fn into_runs(self) -> impl Iterator<Item = Run> {
-        let (one, many) = match self.0 {
-            Runs::None => (None, Vec::new()),
-            Runs::One(run) => (Some(run), Vec::new()),
-            Runs::Many(runs) => (None, *runs),
-        };
-        one.into_iter().chain(many)
+    pub(crate) fn into_runs(self) -> IntoRuns {
+        match self.0 {
+            Runs::None => IntoRuns::One(None),
+            Runs::One(run) => IntoRuns::One(Some(run)),
+            Runs::Many(runs) => IntoRuns::Many(runs.into_iter()),
+        }
     }
 
     /// Whether there are none.
@@ -423,6 +432,23 @@ impl Entries {
     /// All entries with their positions, ascending.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> + '_ {
         self.runs().iter().flat_map(Run::iter)
+    }
+}
+
+/// The runs of [`Entries`], moved.
+pub(crate) enum IntoRuns {
+    One(Option<Run>),
+    Many(alloc::vec::IntoIter<Run>),
+}
+
+impl Iterator for IntoRuns {
+    type Item = Run;
+
+    fn next(&mut self) -> Option<Run> {
+        match self {
+            Self::One(run) => run.take(),
+            Self::Many(runs) => runs.next(),
+        }
     }
 }
 

@@ -198,6 +198,7 @@ impl Tail {
     }
 
     /// The run from `first` to `last`, if one of the two newest is.
+    #[inline]
     fn exactly(&self, first: LogIndex, last: LogIndex) -> Option<&Run> {
         let newest = self.runs.back()?;
         let run = if newest.first() <= first {
@@ -205,12 +206,30 @@ impl Tail {
         } else {
             self.runs.get(self.runs.len().checked_sub(2)?)?
         };
-        (run.first() == first && run.last() == last).then_some(run)
+        (run.first() == first && run.len() == last.since(first.prev())).then_some(run)
     }
 
     /// The sealed entries from `first` to `last`, at most `entries` and `bytes` of them but at
     /// least one. `None` if `first` is not held.
+    #[inline]
     pub(crate) fn slice(
+        &self,
+        first: LogIndex,
+        last: LogIndex,
+        entries: u64,
+        bytes: u64,
+    ) -> Option<Entries> {
+        // Nearly every question is about exactly one of the newest runs.
+        match self.exactly(first, last) {
+            Some(run) if run.len() <= entries && run.len_bytes() <= bytes => {
+                Some(Entries::from(run.clone()))
+            }
+            _ => self.gather(first, last, entries, bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn gather(
         &self,
         first: LogIndex,
         last: LogIndex,
@@ -219,13 +238,6 @@ impl Tail {
     ) -> Option<Entries> {
         if first < self.first() || first > last {
             return None;
-        }
-        // Nearly every question is about exactly one of the newest runs.
-        match self.exactly(first, last) {
-            Some(run) if run.len() <= entries && run.len_bytes() <= bytes => {
-                return Some(Entries::from(run.clone()));
-            }
-            _ => {}
         }
         let mut out = Entries::EMPTY;
         for run in self.runs.iter().skip(self.position(first)) {

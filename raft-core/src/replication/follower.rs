@@ -246,15 +246,13 @@ impl Node {
         if !news {
             return;
         }
-        let result = match self.answer.refused.take() {
-            Some((previous, hint)) => {
-                self.answer.told_refusal = true;
-                AppendResult::Refused { previous, hint }
-            }
-            None => {
-                self.answer.told_matched = matched;
-                AppendResult::Matched { matched }
-            }
+        let result = if let Some((previous, hint)) = self.answer.refused {
+            self.answer.refused = None;
+            self.answer.told_refusal = true;
+            AppendResult::Refused { previous, hint }
+        } else {
+            self.answer.told_matched = matched;
+            AppendResult::Matched { matched }
         };
         let round = self.answer.round;
         self.answer.told_round = round;
