@@ -283,10 +283,30 @@ impl Node {
     }
 
     fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
-        if let Message::PreVote(ask) = message {
-            self.on_pre_vote(from, ask);
-            return Ok(());
-        }
+        // Under a leader nearly every message is one of these.
+        let message = match message {
+            Message::AppendEntries(append) if term == self.hard.term => {
+                return self.on_append_entries(from, append);
+            }
+            Message::AppendReply(reply) if term == self.hard.term => {
+                return self.on_append_reply(from, reply);
+            }
+            Message::PreVote(ask) => {
+                self.on_pre_vote(from, ask);
+                return Ok(());
+            }
+            other => other,
+        };
+        self.on_rare_message(from, term, message)
+    }
+
+    #[inline(never)]
+    fn on_rare_message(
+        &mut self,
+        from: NodeId,
+        term: Term,
+        message: Message,
+    ) -> Result<(), Rejected> {
         let adopted = term > self.hard.term;
         if adopted {
             match message {

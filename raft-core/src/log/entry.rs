@@ -390,12 +390,12 @@ impl Entries {
         }
     }
 
-    /// The runs themselves, in order.
-    pub(crate) fn into_runs(self) -> IntoRuns {
+    /// The only run, as nearly always; else all of them, in order.
+    pub(crate) fn into_only(self) -> Result<Run, Vec<Run>> {
         match self.0 {
-            Runs::None => IntoRuns::One(None),
-            Runs::One(run) => IntoRuns::One(Some(run)),
-            Runs::Many(runs) => IntoRuns::Many(runs.into_iter()),
+            Runs::None => Err(Vec::new()),
+            Runs::One(run) => Ok(run),
+            Runs::Many(runs) => Err(*runs),
         }
     }
 
@@ -432,23 +432,6 @@ impl Entries {
     /// All entries with their positions, ascending.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> + '_ {
         self.runs().iter().flat_map(Run::iter)
-    }
-}
-
-/// The runs of [`Entries`], moved.
-pub(crate) enum IntoRuns {
-    One(Option<Run>),
-    Many(alloc::vec::IntoIter<Run>),
-}
-
-impl Iterator for IntoRuns {
-    type Item = Run;
-
-    fn next(&mut self) -> Option<Run> {
-        match self {
-            Self::One(run) => run.take(),
-            Self::Many(runs) => runs.next(),
-        }
     }
 }
 

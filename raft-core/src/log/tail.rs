@@ -149,6 +149,18 @@ impl Tail {
         entries_max: u64,
         bytes_max: u64,
     ) -> bool {
+        // A full tail that takes one run as it comes gives one as it goes.
+        if let Some((last, bytes)) = self.runs.front().map(|run| (run.last(), run.len_bytes()))
+            && last <= durable
+            && self.last.since(last) <= entries_max
+            && self.bytes().saturating_sub(bytes) <= bytes_max
+            && !self.is_within(entries_max, bytes_max)
+        {
+            self.runs.pop_front();
+            self.run_bytes = self.run_bytes.saturating_sub(bytes);
+            self.before = last;
+            return true;
+        }
         let excess = self.excess(durable, entries_max, bytes_max);
         if excess.enough {
             self.drop_oldest(&excess);
@@ -157,6 +169,7 @@ impl Tail {
     }
 
     /// What must leave until the limits are reached; only what is durable may.
+    #[inline(never)]
     fn excess(&self, durable: LogIndex, entries_max: u64, bytes_max: u64) -> Excess {
         let mut excess = Excess { runs: 0, bytes: 0, before: self.before, enough: true };
         for run in &self.runs {

@@ -63,40 +63,41 @@ impl Node {
                 self.fetch_for_apply(first, ready, room, bytes);
                 return;
             };
-            self.hand_out(entries);
-        }
-    }
-
-    fn hand_out(&mut self, entries: Entries) {
-        let ready = self.commit.min(self.lane.durable());
-        // One output per term: within one, tickets are a range.
-        for run in entries.into_runs() {
-            assert_eq!(run.first(), self.handed.next(), "apply has no holes");
-            assert!(run.last() <= ready, "only what is committed and durable here is applied");
-            let ended = &mut self.ended;
-            self.tickets.superseded(run.term(), run.last(), |range| {
-                ended.push((range, Outcome::Superseded));
-            });
-            self.handed = run.last();
-            // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
-            let commands = if self.tickets.opens_with(run.term(), run.first()) {
-                if let Some(opening) = run.prefix(run.first()) {
-                    self.emit_apply(opening, None);
-                }
-                run.suffix(run.first().next())
-            } else {
-                Some(run)
-            };
-            if let Some(run) = commands {
-                let first_ticket = self.tickets.applied(run.term(), run.first(), run.last());
-                self.emit_apply(run, first_ticket);
+            match entries.into_only() {
+                Ok(run) => self.hand_out(run),
+                Err(runs) => runs.into_iter().for_each(|run| self.hand_out(run)),
             }
         }
     }
 
+    /// One output per term: within one, tickets are a range.
+    fn hand_out(&mut self, run: Run) {
+        let (term, first, last) = (run.term(), run.first(), run.last());
+        let ready = self.commit.min(self.lane.durable());
+        assert_eq!(first, self.handed.next(), "apply has no holes");
+        assert!(last <= ready, "only what is committed and durable here is applied");
+        let ended = &mut self.ended;
+        self.tickets.superseded(term, last, |range| ended.push((range, Outcome::Superseded)));
+        self.handed = last;
+        // A reign's opening no-op was proposed by nobody: it goes alone, without a ticket.
+        let commands = if self.tickets.opens_with(term, first) {
+            if let Some(opening) = run.prefix(first) {
+                self.emit_apply(opening, None);
+            }
+            run.suffix(first.next())
+        } else {
+            Some(run)
+        };
+        if let Some(run) = commands {
+            let first_ticket = self.tickets.applied(term, run.first(), last);
+            self.emit_apply(run, first_ticket);
+        }
+    }
+
     fn emit_apply(&mut self, run: Run, first_ticket: Option<Ticket>) {
-        self.applying.push_back((run.last(), run.len_bytes()));
-        self.applying_bytes = self.applying_bytes.saturating_add(run.len_bytes());
+        let bytes = run.len_bytes();
+        self.applying.push_back((run.last(), bytes));
+        self.applying_bytes = self.applying_bytes.saturating_add(bytes);
         self.outbox.push_back(Output::Apply(Apply { entries: Entries::from(run), first_ticket }));
     }
 

@@ -70,7 +70,9 @@ impl Node {
         if self.takes_back(&append) {
             return Err(Rejected::Malformed);
         }
-        self.become_follower(self.hard.term, Some(from));
+        if self.role() != Role::Follower || self.leader != Some(from) {
+            self.become_follower(self.hard.term, Some(from));
+        }
         self.contact = Some((from, self.now));
         self.restart_election_timer();
         if self.options.check_quorum && self.hard.promise_ns < self.options.election_min_ns {
@@ -131,42 +133,53 @@ impl Node {
     /// Brings the log in line with `entries`, which follow `before`. Returns the last index that
     /// now equals the leader's.
     fn take_entries(&mut self, before: LogIndex, entries: Entries) -> LogIndex {
-        let mut verified = before;
-        for run in entries.into_runs() {
-            let (unknown, whole) = (self.first_unknown(&run), run.last());
-            // Usually all of it is fresh, and then it is moved.
-            let fresh = if unknown == run.first() { Some(run) } else { run.suffix(unknown) };
-            let Some(fresh) = fresh else {
-                verified = whole;
-                continue;
-            };
-            if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
-                return fresh.first().prev();
-            }
-            if let Some(kind) = fresh.first_unknown_kind() {
-                self.halt(HaltReason::UnknownEntryKind {
-                    index: kind.position.index,
-                    kind: kind.entry.kind.0,
-                });
-                return fresh.first().prev();
-            }
-            if self.log.last().term != fresh.term()
-                && self.log.term_runs() >= self.options.term_runs_max as usize
-            {
-                self.halt(HaltReason::TooManyTerms);
-                return fresh.first().prev();
-            }
-            let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
-            verified = accepted.last();
-            let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
-            self.last_stamp = self.last_stamp.max(stamp);
-            self.log_changed(accepted.first());
-            self.log.append_run(accepted);
-            if verified < whole {
-                return verified;
+        match entries.into_only() {
+            Ok(run) => self.take_run(run).0,
+            Err(runs) => {
+                let mut verified = before;
+                for run in runs {
+                    let (upto, whole) = self.take_run(run);
+                    verified = upto;
+                    if !whole {
+                        break;
+                    }
+                }
+                verified
             }
         }
-        verified
+    }
+
+    /// Takes one run. Returns the last index that now equals the leader's, and whether that is
+    /// the run's last.
+    fn take_run(&mut self, run: Run) -> (LogIndex, bool) {
+        let (unknown, whole) = (self.first_unknown(&run), run.last());
+        // Usually all of it is fresh, and then it is moved.
+        let fresh = if unknown == run.first() { Some(run) } else { run.suffix(unknown) };
+        let Some(fresh) = fresh else { return (whole, true) };
+        let first = fresh.first();
+        if first <= self.log.last_index() && !self.cut_conflict(first) {
+            return (first.prev(), false);
+        }
+        if let Some(kind) = fresh.first_unknown_kind() {
+            self.halt(HaltReason::UnknownEntryKind {
+                index: kind.position.index,
+                kind: kind.entry.kind.0,
+            });
+            return (first.prev(), false);
+        }
+        if self.log.last().term != fresh.term()
+            && self.log.term_runs() >= self.options.term_runs_max as usize
+        {
+            self.halt(HaltReason::TooManyTerms);
+            return (first.prev(), false);
+        }
+        let Some(accepted) = self.what_fits(fresh) else { return (self.log.last_index(), false) };
+        let verified = accepted.last();
+        let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
+        self.last_stamp = self.last_stamp.max(stamp);
+        self.log_changed(first);
+        self.log.append_run(accepted);
+        (verified, verified == whole)
     }
 
     /// The first index of `run` that the log does not hold yet; behind its end if it holds all.
