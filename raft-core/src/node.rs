@@ -465,7 +465,7 @@ impl Node {
     ) {
         debug_assert_eq!(self.lane.durable_hard().term, self.hard.term, "inv:persist-before-send");
         let hard = &self.hard;
-        self.outbox.push_back(Output::Send(Box::new(Envelope {
+        let envelope = Box::new(Envelope {
             cluster: hard.cluster,
             group: hard.group,
             epoch: hard.epoch,
@@ -475,8 +475,16 @@ impl Node {
             to_incarnation,
             term: hard.term,
             message,
-        })));
+        });
+        emit(&mut self.outbox, || Output::Send(envelope));
     }
+}
+
+/// Adds an output to the outbox, made in its place: a copy of a whole output would wait for the
+/// stores to each of its fields.
+#[inline(always)]
+pub(crate) fn emit(outbox: &mut VecDeque<Output>, make: impl FnOnce() -> Output) {
+    outbox.extend(core::iter::once_with(make));
 }
 
 /// Refuses what contradicts itself, whoever receives it.

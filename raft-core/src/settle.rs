@@ -14,6 +14,7 @@ use crate::{
     Node,
     error::HaltReason,
     error::{ReadFailure, UnknownReason},
+    node::emit,
     output::{Outcome, Output, Persist, PersistExtra},
     peer::Peer,
     types::{Role, Term},
@@ -103,7 +104,7 @@ impl Node {
         let hard_state = with_hard.then(|| self.hard.clone());
         let extra = (with_hard || truncate_from.is_some())
             .then(|| Box::new(PersistExtra { hard_state, truncate_from }));
-        self.outbox.push_back(Output::Persist(Persist { ack, entries, extra }));
+        emit(&mut self.outbox, || Output::Persist(Persist { ack, entries, extra }));
     }
 
     fn report_ended(&mut self) {

@@ -12,6 +12,7 @@ use crate::{
     error::Rejected,
     input::Changed,
     log::{Entries, Run},
+    node::emit,
     output::{Apply, Outcome, Output, ReadEntries},
     storage::fetch::{Fetch, FetchId, FetchPurpose},
     types::{LogIndex, Ticket},
@@ -98,7 +99,9 @@ impl Node {
         let bytes = run.len_bytes();
         self.applying.push_back((run.last(), bytes));
         self.applying_bytes = self.applying_bytes.saturating_add(bytes);
-        self.outbox.push_back(Output::Apply(Apply { entries: Entries::from(run), first_ticket }));
+        emit(&mut self.outbox, || {
+            Output::Apply(Apply { entries: Entries::from(run), first_ticket })
+        });
     }
 
     fn fetch_for_apply(&mut self, first: LogIndex, ready: LogIndex, room: u64, bytes_max: u64) {
