@@ -168,7 +168,12 @@ impl Tickets {
 
     /// How many proposals are open.
     pub(crate) fn open_count(&self) -> u64 {
-        self.reigns.iter().fold(0, |sum, r| sum.saturating_add(r.last.since(r.ended)))
+        let open = |reign: &Reign| reign.last.since(reign.ended);
+        let newest = self.reigns.back().map_or(0, open);
+        if self.reigns.len() <= 1 {
+            return newest;
+        }
+        self.reigns.iter().rev().skip(1).fold(newest, |sum, reign| sum.saturating_add(open(reign)))
     }
 
     /// Each open reign: term, opening, last, ended, when it expires.

@@ -63,6 +63,7 @@ impl Log {
     }
 
     /// Appends one entry of `term` at the end; sealed with its neighbours by [`Log::seal`].
+    #[inline(always)]
     pub(crate) fn append(&mut self, term: Term, entry: Entry) -> LogIndex {
         let last = self.last();
         let index = last.index.next();

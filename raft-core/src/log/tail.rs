@@ -64,21 +64,26 @@ impl Tail {
         self.run_bytes.saturating_add(self.open_bytes)
     }
 
+    #[inline(always)]
     pub(crate) fn push_open(&mut self, term: Term, index: LogIndex, entry: Entry) {
-        if !self.open.is_empty() && self.open_first.term != term {
-            self.seal();
-        }
-        if self.open.is_empty() {
-            self.open_first = LogPosition::new(term, index);
-            if self.open.capacity() == 0 {
-                // A batch is usually as large as the one before it.
-                let before = self.runs.back().map_or(0, Run::len);
-                self.open.reserve_exact(usize::try_from(before).unwrap_or(0).min(OPEN_GUESS_MAX));
-            }
+        if self.open.is_empty() || self.open_first.term != term {
+            self.begin_open(LogPosition::new(term, index));
         }
         self.open_bytes = self.open_bytes.saturating_add(entry.len_bytes());
-        self.open.push(entry);
+        // Made in its place, like an output.
+        self.open.extend(core::iter::once_with(|| entry));
         self.last = index;
+    }
+
+    #[inline(never)]
+    fn begin_open(&mut self, first: LogPosition) {
+        self.seal();
+        self.open_first = first;
+        if self.open.capacity() == 0 {
+            // A batch is usually as large as the one before it.
+            let before = self.runs.back().map_or(0, Run::len);
+            self.open.reserve_exact(usize::try_from(before).unwrap_or(0).min(OPEN_GUESS_MAX));
+        }
     }
 
     pub(crate) fn push_run(&mut self, run: Run) {
