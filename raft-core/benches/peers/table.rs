@@ -131,8 +131,9 @@ impl Report {
         let _ = writeln!(text, "{}.\n", host::describe());
         let _ = writeln!(
             text,
-            "Nanoseconds per committed entry of the whole cluster, {} rounds of {ENTRIES} entries, \
-             systems in turn, minimum / median / maximum; the allocator keeps its heap.\n",
+            "Nanoseconds on a processor per committed entry of the whole cluster, {} rounds of \
+             {ENTRIES} entries, systems in turn, minimum / median / maximum; the allocator keeps \
+             its heap.\n",
             self.rounds
         );
         times(text, &self.cells);
