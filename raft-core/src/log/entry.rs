@@ -97,10 +97,10 @@ struct Chunk {
 }
 
 impl Chunk {
-    const fn len(&self) -> usize {
+    const fn len(&self) -> u64 {
         match &self.body {
             Body::One(_) => 1,
-            Body::Many(entries) => entries.len(),
+            Body::Many(entries) => entries.len() as u64,
         }
     }
 
@@ -117,13 +117,36 @@ impl Chunk {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Run {
     chunk: Arc<Chunk>,
-    start: u32,
-    len: u32,
+    span: Span,
+}
+
+/// Which entries of a chunk: the first from 0, and how many. One word, written and read as one:
+/// two half words that are read together right after they were written make the processor wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Span(u64);
+
+impl Span {
+    const HALF: u64 = u32::MAX as u64;
+
+    /// Both are below 2^32: a chunk is no longer.
+    const fn new(start: u64, len: u64) -> Self {
+        debug_assert!(start <= Self::HALF && len <= Self::HALF, "a chunk is below 2^32 entries");
+        Self(start << 32 | len & Self::HALF)
+    }
+
+    const fn start(self) -> u64 {
+        self.0 >> 32
+    }
+
+    const fn len(self) -> u64 {
+        self.0 & Self::HALF
+    }
 }
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Run({} x{})", self.first_position(), self.len)
+        write!(f, "Run({} x{})", self.first_position(), self.len())
     }
 }
 
@@ -153,7 +176,7 @@ impl Run {
             (_, None) => return None,
         };
         let chunk = Chunk { term, first, bytes, newest_kind, body };
-        Some(Self { chunk: Arc::new(chunk), start: 0, len })
+        Some(Self { chunk: Arc::new(chunk), span: Span::new(0, u64::from(len)) })
     }
 
     /// Seals one entry.
@@ -165,7 +188,7 @@ impl Run {
             newest_kind: entry.kind,
             body: Body::One(entry),
         };
-        Self { chunk: Arc::new(chunk), start: 0, len: 1 }
+        Self { chunk: Arc::new(chunk), span: Span::new(0, 1) }
     }
 
     /// The term of every entry.
@@ -177,13 +200,13 @@ impl Run {
     /// Index of the first entry.
     #[must_use]
     pub fn first(&self) -> LogIndex {
-        self.chunk.first.plus(u64::from(self.start))
+        self.chunk.first.plus(self.span.start())
     }
 
     /// Index of the last entry.
     #[must_use]
     pub fn last(&self) -> LogIndex {
-        self.first().plus(u64::from(self.len).saturating_sub(1))
+        self.first().plus(self.len().saturating_sub(1))
     }
 
     /// Position of the first entry.
@@ -196,13 +219,13 @@ impl Run {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a run is never empty")]
     pub const fn len(&self) -> u64 {
-        self.len as u64
+        self.span.len()
     }
 
     /// Payload bytes of all entries. Constant time for a whole chunk.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
-        if self.len as usize == self.chunk.len() { self.chunk.bytes } else { self.sum_bytes() }
+        if self.len() == self.chunk.len() { self.chunk.bytes } else { self.sum_bytes() }
     }
 
     // Apart, so that whoever asks about whole chunks does not pay for a loop.
@@ -214,9 +237,10 @@ impl Run {
     /// The entries.
     #[must_use]
     pub fn as_slice(&self) -> &[Entry] {
-        let start = self.start as usize;
-        let end = start.saturating_add(self.len as usize);
-        self.chunk.entries().get(start..end).unwrap_or_default()
+        let end = self.span.start().saturating_add(self.span.len());
+        let place = |at| usize::try_from(at).ok();
+        let range = place(self.span.start()).zip(place(end));
+        range.and_then(|(start, end)| self.chunk.entries().get(start..end)).unwrap_or_default()
     }
 
     /// The entry at `index`, if it is in this run.
@@ -247,9 +271,10 @@ impl Run {
     /// The part of this run from `from` on, or `None` if nothing is left.
     #[must_use]
     pub fn suffix(&self, from: LogIndex) -> Option<Self> {
-        let skip = u32::try_from(from.since(self.first())).ok()?;
-        let len = self.len.checked_sub(skip).filter(|len| *len > 0)?;
-        Some(Self { chunk: Arc::clone(&self.chunk), start: self.start.saturating_add(skip), len })
+        let skip = from.since(self.first());
+        let len = self.len().checked_sub(skip).filter(|len| *len > 0)?;
+        let span = Span::new(self.span.start().saturating_add(skip), len);
+        Some(Self { chunk: Arc::clone(&self.chunk), span })
     }
 
     /// The part of this run up to and including `upto`, or `None` if nothing is left.
@@ -259,8 +284,8 @@ impl Run {
             return None;
         }
         let want = upto.since(self.first()).saturating_add(1);
-        let len = u32::try_from(want).unwrap_or(u32::MAX).min(self.len);
-        Some(Self { chunk: Arc::clone(&self.chunk), start: self.start, len })
+        let span = Span::new(self.span.start(), want.min(self.len()));
+        Some(Self { chunk: Arc::clone(&self.chunk), span })
     }
 
     /// The longest prefix of at most `entries` entries and `bytes` payload bytes; always at least
@@ -271,15 +296,16 @@ impl Run {
             return self.clone();
         }
         let mut sum = 0_u64;
-        let mut take = 0_u32;
+        let mut take = 0_u64;
         for entry in self.as_slice() {
             sum = sum.saturating_add(entry.len_bytes());
-            if take > 0 && (u64::from(take) >= entries || sum > bytes) {
+            if take > 0 && (take >= entries || sum > bytes) {
                 break;
             }
             take = take.saturating_add(1);
         }
-        Self { chunk: Arc::clone(&self.chunk), start: self.start, len: take.max(1) }
+        let span = Span::new(self.span.start(), take.max(1));
+        Self { chunk: Arc::clone(&self.chunk), span }
     }
 }
 

@@ -216,7 +216,7 @@ impl Tail {
     }
 
     /// The run from `first` to `last`, if one of the two newest is.
-    #[inline]
+    #[inline(always)]
     fn exactly(&self, first: LogIndex, last: LogIndex) -> Option<&Run> {
         let newest = self.runs.back()?;
         let run = if newest.first() <= first {
@@ -229,7 +229,8 @@ impl Tail {
 
     /// The sealed entries from `first` to `last`, at most `entries` and `bytes` of them but at
     /// least one. `None` if `first` is not held.
-    #[inline]
+    // Inlined, so that the one run stays in registers on its way into an output.
+    #[inline(always)]
     pub(crate) fn slice(
         &self,
         first: LogIndex,
