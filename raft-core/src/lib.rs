@@ -105,6 +105,7 @@ mod options;
 mod output;
 mod peer;
 mod read;
+mod receive;
 mod replication;
 mod rng;
 mod role;

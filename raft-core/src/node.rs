@@ -7,7 +7,8 @@
 //! **Source.** Thesis Fig. 3.1; the contract of outputs is ours, model-checked.
 //! **Upholds.** `inv:monotone`, `inv:one-vote-per-term`, `inv:bounded` (the outbox holds one
 //! settle's work and is only refilled when empty).
-//! **Not here.** Each input's handling (`election/`, `replication/`, `read/`, `storage/`).
+//! **Not here.** Who may speak to it (`receive.rs`), each input's handling (`election/`,
+//! `replication/`, `read/`, `storage/`).
 
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -20,14 +21,14 @@ use crate::{
     input::{Accepted, Changed, Input, Issued},
     lifecycle::skip::{ApplyFailure, Skips},
     log::{Entries, Log},
-    message::{AppendResult, Envelope, Message},
+    message::{Envelope, Message},
     note::Note,
     operations::Operations,
     options::Options,
     output::{Outcome, Output},
     peer::Peer,
     read::ReadQueue,
-    replication::follower::{Answer, is_position, judge_append},
+    replication::follower::Answer,
     rng::Jitter,
     role::RoleState,
     settings::Settings,
@@ -37,11 +38,11 @@ use crate::{
         Boot, DisableReason, HardState,
         fetch::Fetch,
         persist::{AckVerdict, PersistAck, PersistLane},
-        recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
+        recover::{BootError, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
     transfer::send::Handover,
-    types::{BootId, Incarnation, Instant, Lifecycle, LogIndex, LogPosition, NodeId, Term, Ticket},
+    types::{BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
 
 /// One server of one Raft group: a value, fed by [`Node::step`] and drained by [`Node::poll`].
@@ -236,7 +237,7 @@ impl Node {
             promised_ns: 0,
             handover: Handover::default(),
         };
-        Arc::make_mut(&mut node.options).adopt(&settings);
+        Options::adopt_in(&mut node.options, &settings);
         node.sync_peers();
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
@@ -267,7 +268,9 @@ impl Node {
         match result {
             Ok(()) => {
                 self.settled = Accepted::default();
-                Ok(self.accepted)
+                // Field by field: a copy as a whole would wait for the stores to each of them.
+                let Accepted { changed, log_from, issued } = self.accepted;
+                Ok(Accepted { changed, log_from, issued })
             }
             Err(rejected) => {
                 self.rejections.resize(Rejected::COUNT, 0);
@@ -281,6 +284,7 @@ impl Node {
         }
     }
 
+    #[inline]
     fn route(&mut self, input: Input) -> Result<(), Rejected> {
         match input {
             Input::Tick => {
@@ -289,7 +293,7 @@ impl Node {
                 }
                 self.on_tick();
             }
-            Input::Receive(envelope) => self.on_receive(*envelope)?,
+            Input::Receive(envelope) => self.on_receive(envelope)?,
             Input::Propose(payload) => self.on_propose(payload)?,
             Input::Read => self.on_read()?,
             Input::Persisted(ack) => self.on_persisted(ack)?,
@@ -351,148 +355,6 @@ impl Node {
     pub fn propose(&mut self, now: Instant, payload: Bytes) -> Result<Ticket, ProposeError> {
         let result = self.step(now, Input::Propose(payload));
         self.proposed(result, Priority::High)
-    }
-
-    fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
-        self.judge_listening(&envelope.message)?;
-        self.judge_envelope(&envelope)?;
-        let adopts = self.may_adopt(&envelope) != (false, false);
-        let Envelope { cluster, epoch, from, from_incarnation, term, message, .. } = envelope;
-        let kind = message.kind();
-        self.admit_stranger(from);
-        self.on_message(from, term, message)?;
-        self.counters.received(kind);
-        self.on_sign_of_life(from);
-        if adopts {
-            self.adopt_identity(cluster, epoch);
-        }
-        if let Some(peer) = self.peer_mut(from)
-            && peer.incarnation == Incarnation(0)
-        {
-            peer.incarnation = from_incarnation;
-        }
-        Ok(())
-    }
-
-    fn on_message(&mut self, from: NodeId, term: Term, message: Message) -> Result<(), Rejected> {
-        let asks = matches!(message, Message::PreVote(_) | Message::RequestVote(_));
-        if asks && self.lifecycle() == Lifecycle::Quarantined {
-            return Err(Rejected::Quarantined);
-        }
-        if let Message::PreVote(ask) = message {
-            self.owe_not_member(from);
-            self.on_pre_vote(from, ask);
-            return Ok(());
-        }
-        let adopted = term > self.hard.term;
-        let authorised = self.is_authorised(&message, term);
-        if adopted {
-            match message {
-                Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
-                    self.note(Note::LeaderAlive { candidate: from });
-                    // Who is no member learns that instead (B-021).
-                    self.owe_not_member(from);
-                    return if self.is_outsider(from) {
-                        Ok(())
-                    } else {
-                        Err(Rejected::LeaderAlive)
-                    };
-                }
-                // A voter that would follow us into the next term may already be in it.
-                Message::PreVoteReply(reply) if reply.granted => {
-                    return self.on_pre_vote_reply(from, reply);
-                }
-                _ => self.become_follower(term, None),
-            }
-        }
-        if asks {
-            self.owe_not_member(from);
-        }
-        let stale = term < self.hard.term;
-        let result = match message {
-            Message::RequestVote(_) if stale => {
-                if let Some(peer) = self.peer_mut(from) {
-                    peer.owed.vote = Some(peer.owed.vote == Some(true));
-                }
-                Ok(())
-            }
-            Message::AppendEntries(_) | Message::InstallMeta(_) if stale => {
-                self.owe_stale_reply(from);
-                Ok(())
-            }
-            Message::VoteReply(_) | Message::AppendReply(_) if stale => Err(Rejected::Stale),
-            Message::RequestVote(request) => self.on_request_vote(from, request, authorised),
-            Message::PreVoteReply(reply) => self.on_pre_vote_reply(from, reply),
-            Message::VoteReply(reply) => self.on_vote_reply(from, reply),
-            Message::AppendEntries(append) => self.on_append_entries(from, append),
-            Message::AppendReply(reply) => self.on_append_reply(from, reply),
-            Message::TimeoutNow(_)
-            | Message::TransferRefused(_)
-            | Message::ReadIndex(_)
-            | Message::ReadIndexReply(_)
-                if stale =>
-            {
-                Err(Rejected::Stale)
-            }
-            Message::TimeoutNow(ask) => self.on_timeout_now(from, ask),
-            Message::TransferRefused(answer) => self.on_transfer_refused(from, answer),
-            Message::ReadIndex(ask) => self.on_read_index(from, ask),
-            Message::ReadIndexReply(reply) => self.on_read_index_reply(from, reply),
-            Message::InstallMeta(install) => self.on_install_meta(from, install),
-            // What is committed stays so in every later term.
-            Message::NotMember(told) => self.on_not_member(from, told),
-            Message::PreVote(_) => Ok(()),
-        };
-        // Taking over the term was a change, whatever became of the rest.
-        if adopted { Ok(()) } else { result }
-    }
-
-    /// Who may speak to us at all.
-    fn judge_envelope(&self, envelope: &Envelope) -> Result<(), Rejected> {
-        let hard = &self.hard;
-        let (any_cluster, any_epoch) = self.may_adopt(envelope);
-        if envelope.cluster != hard.cluster && !any_cluster {
-            return Err(Rejected::WrongCluster);
-        }
-        if envelope.group != hard.group {
-            return Err(Rejected::WrongGroup);
-        }
-        if envelope.epoch != hard.epoch && !any_epoch {
-            return Err(Rejected::WrongEpoch);
-        }
-        if envelope.to != hard.node {
-            return Err(Rejected::NotForUs);
-        }
-        let known = match self.peer(envelope.from) {
-            // Who has left may still answer, but its term is nobody's concern here.
-            Some(peer)
-                if !peer.seat.is_member()
-                    && !envelope.message.may_come_from_strangers()
-                    && (peer.departing.is_none() || envelope.term != hard.term) =>
-            {
-                return Err(Rejected::UnknownSender);
-            }
-            Some(peer) => peer.incarnation,
-            None if envelope.from != hard.node && envelope.message.may_come_from_strangers() => {
-                Incarnation(0)
-            }
-            None => return Err(Rejected::UnknownSender),
-        };
-        let unknown = Incarnation(0);
-        if envelope.from_incarnation == unknown
-            || known != unknown && known != envelope.from_incarnation
-            || envelope.to_incarnation != unknown && envelope.to_incarnation != hard.incarnation
-        {
-            return Err(Rejected::WrongIncarnation);
-        }
-        if envelope.term.0 > NUMBER_MAX
-            || envelope.term.0 == 0
-                && !matches!(envelope.message, Message::PreVote(_) | Message::PreVoteReply(_))
-        {
-            return Err(Rejected::Malformed);
-        }
-        // Before anything of it is believed, its term included.
-        judge_message(&envelope.message, envelope.term)
     }
 
     fn on_persisted(&mut self, ack: PersistAck) -> Result<(), Rejected> {
@@ -575,56 +437,36 @@ impl Node {
 
     /// Puts a message into the outbox. Its gate is open, and our term is durable.
     pub(crate) fn send(&mut self, peer: &Peer, message: Message) {
+        self.send_to(peer.address(), message);
+    }
+
+    /// The same, to a peer and the life of its disk.
+    pub(crate) fn send_to(
+        &mut self,
+        (to, to_incarnation): (NodeId, Incarnation),
+        message: Message,
+    ) {
         debug_assert_eq!(self.lane.durable_hard().term, self.hard.term, "inv:persist-before-send");
         let hard = &self.hard;
         self.counters.sent(message.kind());
-        self.outbox.push_back(Output::Send(Box::new(Envelope {
+        let envelope = Box::new(Envelope {
             cluster: hard.cluster,
             group: hard.group,
             epoch: hard.epoch,
             from: hard.node,
             from_incarnation: hard.incarnation,
-            to: peer.id,
-            to_incarnation: peer.incarnation,
+            to,
+            to_incarnation,
             term: hard.term,
             message,
-        })));
+        });
+        emit(&mut self.outbox, || Output::Send(envelope));
     }
 }
 
-/// Refuses what contradicts itself, whoever receives it.
-fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
-    let sound = match message {
-        Message::PreVote(ask) => {
-            Some(ask.campaign_term) == term.next() && is_position(ask.last) && ask.last.term <= term
-        }
-        // A candidate's log is older than its campaign.
-        Message::RequestVote(request) => {
-            is_position(request.last)
-                && request.last.term < term
-                && request.authorised_by.is_none_or(|by| by.next() == Some(term))
-        }
-        Message::AppendEntries(append) => return judge_append(append, term),
-        Message::AppendReply(reply) => match reply.result {
-            AppendResult::Refused { previous, hint } => {
-                is_position(hint) && hint.index <= previous && hint.term <= term
-            }
-            AppendResult::Matched { .. } | AppendResult::NeedSnapshot | AppendResult::StaleTerm => {
-                true
-            }
-        },
-        Message::TimeoutNow(ask) => {
-            ask.transfer > 0 && is_position(ask.last) && ask.last.term <= term
-        }
-        Message::InstallMeta(install) => {
-            is_position(install.meta.position) && install.meta.position.term <= term
-        }
-        Message::NotMember(told) => told.configuration_index <= told.commit,
-        Message::PreVoteReply(_)
-        | Message::VoteReply(_)
-        | Message::TransferRefused(_)
-        | Message::ReadIndex(_)
-        | Message::ReadIndexReply(_) => true,
-    };
-    if sound { Ok(()) } else { Err(Rejected::Malformed) }
+/// Adds an output to the outbox, made in its place: a copy of a whole output would wait for the
+/// stores to each of its fields.
+#[inline(always)]
+pub(crate) fn emit(outbox: &mut VecDeque<Output>, make: impl FnOnce() -> Output) {
+    outbox.extend(core::iter::once_with(make));
 }

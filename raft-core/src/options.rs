@@ -7,6 +7,7 @@
 //! **Upholds.** `inv:bounded`.
 //! **Not here.** Membership (`config/`), replicated settings.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use crate::settings::Settings;
@@ -255,7 +256,14 @@ impl Options {
         }
     }
 
-    /// Takes over the group's settings.
+    /// Takes over the group's settings. Options that say the same already stay shared.
+    pub(crate) fn adopt_in(this: &mut Arc<Self>, settings: &Settings) {
+        if (Settings { version: settings.version, ..this.settings() }) != *settings {
+            Arc::make_mut(this).adopt(settings);
+        }
+    }
+
+    /// The same for options that nobody shares.
     pub(crate) const fn adopt(&mut self, settings: &Settings) {
         self.election_min_ns = settings.election_min_ns;
         self.election_max_ns = settings.election_max_ns;

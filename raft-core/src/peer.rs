@@ -106,4 +106,22 @@ impl Peer {
     pub(crate) fn begin_anew(&mut self, pinned: Incarnation, progress: Progress) {
         *self = Self { incarnation: pinned, progress, ..Self::new(self.id, self.seat) };
     }
+
+    /// Where messages to it go.
+    pub(crate) const fn address(&self) -> (NodeId, Incarnation) {
+        (self.id, self.incarnation)
+    }
+
+    /// Whether a settle may have anything to send it that is neither entries nor a snapshot: a
+    /// request for its vote, or what [`Owed`] holds.
+    pub(crate) const fn is_owed(&self) -> bool {
+        // Field by field, so that one more cannot be forgotten here.
+        let Owed { vote, pre_vote, stale_append, not_member, need_snapshot } = &self.owed;
+        self.request_due
+            || vote.is_some()
+            || pre_vote.is_some()
+            || *stale_append
+            || *not_member
+            || need_snapshot.is_some()
+    }
 }

@@ -35,7 +35,8 @@ impl Jitter {
         self.drawn = self.drawn.wrapping_add(1);
         let width = u128::from(high.saturating_sub(low)).saturating_add(1);
         // The high half of a 64 x 64-bit product is uniform enough below 2^62 and needs no loop.
-        let offset = u128::from(draw).saturating_mul(width) >> 64;
+        // It never wraps: the draw is below 2^64 and the width at most that.
+        let offset = u128::from(draw).wrapping_mul(width) >> 64;
         low.saturating_add(u64::try_from(offset).unwrap_or(0))
     }
 }

@@ -15,8 +15,10 @@ use crate::{
     admission::DeferredRefusal,
     error::HaltReason,
     error::{ReadFailure, UnknownReason},
+    node::emit,
     output::{Outcome, Output, Persist, PersistExtra},
-    types::LogPosition,
+    peer::Peer,
+    types::{LogPosition, Role, Term},
 };
 
 /// After so many more durable entries the mark is written anew: rarely enough to cost nothing,
@@ -24,6 +26,8 @@ use crate::{
 const MARK_STRIDE: u64 = 1_024;
 
 impl Node {
+    // Apart from `poll`, most of whose calls only pop.
+    #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some(reason) = self.halted {
             self.settle_halt(reason);
@@ -31,22 +35,29 @@ impl Node {
         }
         self.settle_changes();
         self.settle_deferred();
-        self.log.seal();
+        if self.log.tail().is_open() {
+            self.log.seal();
+        }
         self.announce_role();
         self.announce_configuration();
         self.begin_read_round();
-        self.make_persist();
+        if self.lane.dirty(&self.hard, self.log.last_index()) {
+            self.make_persist();
+        }
         if self.lane.durable_hard().term == self.hard.term && self.speaks() {
-            self.send_requests();
-            self.send_vote_replies();
-            self.send_pre_vote_replies();
-            self.send_stale_replies();
+            // Between elections nobody is owed anything.
+            let owed = self.peers.iter().any(Peer::is_owed);
+            if owed {
+                self.send_owed();
+            }
             self.send_appends();
             self.send_snapshots();
             self.send_append_reply();
             self.send_transfer();
             self.send_read_index();
-            self.send_not_member();
+            if owed {
+                self.send_not_member();
+            }
             self.settle_removal();
         }
         self.settle_snapshots();
@@ -54,14 +65,32 @@ impl Node {
         self.settle_compaction();
         self.count_backlog();
         self.announce_lifecycle();
-        self.report_ended();
+        if !self.ended.is_empty() {
+            self.report_ended();
+        }
         self.report_operations();
-        self.release_reads();
-        self.log.evict(
-            self.lane.durable(),
-            self.options.tail_entries_max,
-            self.options.tail_bytes_max,
-        );
+        if self.reads.len() > 0 {
+            self.release_reads();
+        }
+        let (entries_max, bytes_max) = (self.options.tail_entries_max, self.options.tail_bytes_max);
+        if !self.log.tail().is_within(entries_max, bytes_max) {
+            self.log.evict(self.lane.durable(), entries_max, bytes_max);
+        }
+        if !self.notes.is_empty() {
+            self.hand_out_notes();
+        }
+    }
+
+    #[cold]
+    fn send_owed(&mut self) {
+        self.send_requests();
+        self.send_vote_replies();
+        self.send_pre_vote_replies();
+        self.send_stale_replies();
+    }
+
+    #[cold]
+    fn hand_out_notes(&mut self) {
         for note in self.notes.drain(..) {
             self.outbox.push_back(Output::Note(Box::new(note)));
         }
@@ -69,9 +98,15 @@ impl Node {
 
     fn announce_role(&mut self) {
         let now = (self.role(), self.hard.term);
+        if now != self.announced {
+            self.announce(now);
+        }
+    }
+
+    #[cold]
+    fn announce(&mut self, now: (Role, Term)) {
         // A term without a change of role is no news to a machine that serves or does not.
-        if now.0 != self.announced.0 || now.0 == crate::types::Role::Leader && now != self.announced
-        {
+        if now.0 != self.announced.0 || now.0 == Role::Leader {
             self.outbox.push_back(Output::RoleChanged { role: now.0, term: now.1 });
         }
         self.announced = now;
@@ -80,9 +115,7 @@ impl Node {
     /// One write with all that is not yet handed out, if the window has room.
     fn make_persist(&mut self) {
         let last = self.log.last_index();
-        if !self.lane.dirty(&self.hard, last)
-            || self.lane.open() >= u64::from(self.options.persist_inflight_max)
-        {
+        if self.lane.open() >= u64::from(self.options.persist_inflight_max) {
             return;
         }
         let mark = self.durable_mark();
@@ -98,7 +131,7 @@ impl Node {
         let hard_state = with_hard.then(|| self.hard.clone());
         let extra = (with_hard || truncate_from.is_some() || snapshot.is_some())
             .then(|| Box::new(PersistExtra { hard_state, truncate_from, snapshot }));
-        self.outbox.push_back(Output::Persist(Persist { ack, entries, extra }));
+        emit(&mut self.outbox, || Output::Persist(Persist { ack, entries, extra }));
     }
 
     /// A position that is known to be on disk, for the hard state.
@@ -125,6 +158,7 @@ impl Node {
         }
     }
 
+    #[cold]
     fn settle_halt(&mut self, reason: HaltReason) {
         if core::mem::replace(&mut self.halt_told, true) {
             return;

@@ -149,6 +149,14 @@ impl Tickets {
         last: LogIndex,
         mut ended: impl FnMut(EndedRange),
     ) {
+        match self.reigns.front() {
+            None => return,
+            // The reign under way, alone: nothing to supersede, nothing to forget.
+            Some(only) if self.reigns.len() == 1 && only.term == term && only.expires.is_none() => {
+                return;
+            }
+            Some(_) => {}
+        }
         for reign in self.reigns.iter_mut().filter(|reign| reign.term != term) {
             end(reign, last, &mut ended);
         }
@@ -187,10 +195,16 @@ impl Tickets {
 
     /// How many proposals are open.
     pub(crate) fn open_count(&self) -> u64 {
-        self.reigns.iter().fold(0, |sum, reign| {
+        let open = |reign: &Reign| {
             let entries = reign.last.since(reign.ended);
-            sum.saturating_add(entries.saturating_sub(reign.core.len() as u64))
-        })
+            entries.saturating_sub(reign.core.len() as u64)
+        };
+        // Nearly always there is one reign, the last.
+        let newest = self.reigns.back().map_or(0, open);
+        if self.reigns.len() <= 1 {
+            return newest;
+        }
+        self.reigns.iter().rev().skip(1).fold(newest, |sum, reign| sum.saturating_add(open(reign)))
     }
 
     /// Whether proposals of that term may still be open.

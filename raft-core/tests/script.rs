@@ -109,7 +109,7 @@ const OPEN: [(&str, &str); 13] = [
     ("error.rs", "ReadFailure"),
     ("error.rs", "UnknownReason"),
     ("error.rs", "OperationFailure"),
-    ("admission.rs", "DeferredRefusal"),
+    ("admission/deferred.rs", "DeferredRefusal"),
     ("message.rs", "TransferRefusal"),
     ("config/change.rs", "ConfigAction"),
     ("snapshot/send.rs", "SendFailure"),

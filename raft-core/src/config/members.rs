@@ -8,7 +8,7 @@
 //! **Upholds.** `inv:configuration-safety`, `inv:bounded`.
 //! **Not here.** Legal changes (`change.rs`).
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{Configuration, history::History, quorum::Seat};
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     error::HaltReason,
     input::Changed,
     log::{Entry, EntryKind, Run},
+    options::Options,
     output::{ConfigChanged, Output},
     peer::Peer,
     replication::{progress::Progress, silence::Quiet},
@@ -157,7 +158,7 @@ impl Node {
             }
             self.marks.settings.remove(0);
             self.settings = settings;
-            Arc::make_mut(&mut self.options).adopt(&settings);
+            Options::adopt_in(&mut self.options, &settings);
             self.snapshots.settings_committed(index, settings);
             if let RoleState::Leader(leader) = &mut self.role {
                 // Those who wait for shorter timeouts from now on need to hear from us in time.
@@ -171,7 +172,7 @@ impl Node {
         let known = self.marks.settings.iter().take_while(|(at, _)| *at <= self.commit).count();
         if let Some((_, settings)) = self.marks.settings.drain(..known).next_back() {
             self.settings = settings;
-            Arc::make_mut(&mut self.options).adopt(&settings);
+            Options::adopt_in(&mut self.options, &settings);
             self.snapshots.handed_out.settings = settings;
         }
     }
@@ -219,10 +220,11 @@ impl Node {
                 peer.counts_from = index;
             }
         }
-        for node in configuration.members() {
-            if node == own || self.peer(node).is_some() {
-                continue;
-            }
+        let unmet = |node: &NodeId| *node != own && self.peer(*node).is_none();
+        let unmet: Vec<NodeId> = configuration.members().into_iter().filter(unmet).collect();
+        // A host has many groups and each few peers: no room for more of them than there are.
+        self.peers.reserve_exact(unmet.len());
+        for node in unmet {
             let mut peer = Peer::new(node, configuration.seat(node));
             peer.incarnation = configuration.incarnation(node);
             if leads {

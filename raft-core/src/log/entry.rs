@@ -8,7 +8,7 @@
 //! **Upholds.** `inv:log-matching` (term and index cannot drift apart inside a run).
 //! **Not here.** Which entries exist (`log/mod.rs`), bytes on the wire.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
 use bytes::Bytes;
@@ -137,10 +137,19 @@ struct Chunk {
     term: Term,
     first: LogIndex,
     bytes: u64,
+    /// The highest kind of any entry; stubs are above all others.
+    newest_kind: EntryKind,
     body: Body,
 }
 
 impl Chunk {
+    const fn len(&self) -> u64 {
+        match &self.body {
+            Body::One(_) => 1,
+            Body::Many(entries) => entries.len() as u64,
+        }
+    }
+
     fn entries(&self) -> &[Entry] {
         match &self.body {
             Body::One(entry) => core::slice::from_ref(entry),
@@ -157,8 +166,31 @@ impl Chunk {
 #[cfg_attr(feature = "serde", serde(try_from = "RunParts", into = "RunParts"))]
 pub struct Run {
     chunk: Arc<Chunk>,
-    start: u32,
-    len: u32,
+    span: Span,
+}
+
+/// Which entries of a chunk: the first from 0, and how many. One word, written and read as one:
+/// two half words that are read together right after they were written make the processor wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Span(u64);
+
+impl Span {
+    const HALF: u64 = u32::MAX as u64;
+
+    /// Both are below 2^32: a chunk is no longer.
+    const fn new(start: u64, len: u64) -> Self {
+        debug_assert!(start <= Self::HALF && len <= Self::HALF, "a chunk is below 2^32 entries");
+        Self(start << 32 | len & Self::HALF)
+    }
+
+    const fn start(self) -> u64 {
+        self.0 >> 32
+    }
+
+    const fn len(self) -> u64 {
+        self.0 & Self::HALF
+    }
 }
 
 impl PartialEq for Run {
@@ -198,7 +230,7 @@ impl TryFrom<RunParts> for Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Run({} x{})", self.first_position(), self.len)
+        write!(f, "Run({} x{})", self.first_position(), self.len())
     }
 }
 
@@ -215,7 +247,10 @@ impl Run {
         if len == 0 || first == LogIndex::ZERO || first.0.checked_add(u64::from(len)).is_none() {
             return None;
         }
-        let bytes = entries.iter().fold(0_u64, |sum, e| sum.saturating_add(e.len_bytes()));
+        let (bytes, newest_kind) =
+            entries.iter().fold((0_u64, EntryKind::NOOP), |(bytes, kind), entry| {
+                (bytes.saturating_add(entry.len_bytes()), kind.max(entry.kind))
+            });
         let body = match (len, entries.pop()) {
             (1, Some(entry)) => Body::One(entry),
             (_, Some(entry)) => {
@@ -224,15 +259,20 @@ impl Run {
             }
             (_, None) => return None,
         };
-        Some(Self { chunk: Arc::new(Chunk { term, first, bytes, body }), start: 0, len })
+        let chunk = Chunk { term, first, bytes, newest_kind, body };
+        Some(Self { chunk: Arc::new(chunk), span: Span::new(0, u64::from(len)) })
     }
 
     /// Seals one entry.
     pub(crate) fn one(position: LogPosition, entry: Entry) -> Self {
-        let bytes = entry.len_bytes();
-        let chunk =
-            Chunk { term: position.term, first: position.index, bytes, body: Body::One(entry) };
-        Self { chunk: Arc::new(chunk), start: 0, len: 1 }
+        let chunk = Chunk {
+            term: position.term,
+            first: position.index,
+            bytes: entry.len_bytes(),
+            newest_kind: entry.kind,
+            body: Body::One(entry),
+        };
+        Self { chunk: Arc::new(chunk), span: Span::new(0, 1) }
     }
 
     /// The term of every entry.
@@ -244,13 +284,13 @@ impl Run {
     /// Index of the first entry.
     #[must_use]
     pub fn first(&self) -> LogIndex {
-        self.chunk.first.plus(u64::from(self.start))
+        self.chunk.first.plus(self.span.start())
     }
 
     /// Index of the last entry.
     #[must_use]
     pub fn last(&self) -> LogIndex {
-        self.first().plus(u64::from(self.len).saturating_sub(1))
+        self.first().plus(self.len().saturating_sub(1))
     }
 
     /// Position of the first entry.
@@ -263,24 +303,28 @@ impl Run {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a run is never empty")]
     pub const fn len(&self) -> u64 {
-        self.len as u64
+        self.span.len()
     }
 
     /// Payload bytes of all entries. Constant time for a whole chunk.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
-        if self.len as usize == self.chunk.entries().len() {
-            return self.chunk.bytes;
-        }
+        if self.len() == self.chunk.len() { self.chunk.bytes } else { self.sum_bytes() }
+    }
+
+    // Apart, so that whoever asks about whole chunks does not pay for a loop.
+    #[inline(never)]
+    fn sum_bytes(&self) -> u64 {
         self.as_slice().iter().fold(0, |sum, e| sum.saturating_add(e.len_bytes()))
     }
 
     /// The entries.
     #[must_use]
     pub fn as_slice(&self) -> &[Entry] {
-        let start = self.start as usize;
-        let end = start.saturating_add(self.len as usize);
-        self.chunk.entries().get(start..end).unwrap_or_default()
+        let end = self.span.start().saturating_add(self.span.len());
+        let place = |at| usize::try_from(at).ok();
+        let range = place(self.span.start()).zip(place(end));
+        range.and_then(|(start, end)| self.chunk.entries().get(start..end)).unwrap_or_default()
     }
 
     /// The entry at `index`, if it is in this run.
@@ -288,6 +332,12 @@ impl Run {
     pub fn get(&self, index: LogIndex) -> Option<&Entry> {
         let offset = index.0.checked_sub(self.first().0)?;
         self.as_slice().get(usize::try_from(offset).ok()?)
+    }
+
+    /// Whether it surely holds nothing but commands and no-ops, which the core passes on without a
+    /// look and every version knows. Constant time; asked of the whole chunk.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.chunk.newest_kind <= EntryKind::COMMAND
     }
 
     /// The entries with their positions, ascending.
@@ -302,9 +352,10 @@ impl Run {
     /// The part of this run from `from` on, or `None` if nothing is left.
     #[must_use]
     pub fn suffix(&self, from: LogIndex) -> Option<Self> {
-        let skip = u32::try_from(from.since(self.first())).ok()?;
-        let len = self.len.checked_sub(skip).filter(|len| *len > 0)?;
-        Some(Self { chunk: Arc::clone(&self.chunk), start: self.start.saturating_add(skip), len })
+        let skip = from.since(self.first());
+        let len = self.len().checked_sub(skip).filter(|len| *len > 0)?;
+        let span = Span::new(self.span.start().saturating_add(skip), len);
+        Some(Self { chunk: Arc::clone(&self.chunk), span })
     }
 
     /// The part of this run up to and including `upto`, or `None` if nothing is left.
@@ -314,8 +365,8 @@ impl Run {
             return None;
         }
         let want = upto.since(self.first()).saturating_add(1);
-        let len = u32::try_from(want).unwrap_or(u32::MAX).min(self.len);
-        Some(Self { chunk: Arc::clone(&self.chunk), start: self.start, len })
+        let span = Span::new(self.span.start(), want.min(self.len()));
+        Some(Self { chunk: Arc::clone(&self.chunk), span })
     }
 
     /// The longest prefix of at most `entries` entries and `bytes` payload bytes; always at least
@@ -326,199 +377,16 @@ impl Run {
             return self.clone();
         }
         let mut sum = 0_u64;
-        let mut take = 0_u32;
+        let mut take = 0_u64;
         for entry in self.as_slice() {
             sum = sum.saturating_add(entry.len_bytes());
-            if take > 0 && (u64::from(take) >= entries || sum > bytes) {
+            if take > 0 && (take >= entries || sum > bytes) {
                 break;
             }
             take = take.saturating_add(1);
         }
-        Self { chunk: Arc::clone(&self.chunk), start: self.start, len: take.max(1) }
-    }
-}
-
-/// Entries in order without a hole: no run, one run, or several. Small; cloning shares.
-///
-/// Equal if they are the same entries at the same positions, whatever runs they come in.
-#[derive(Clone, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "Vec<Run>", into = "Vec<Run>"))]
-pub struct Entries(Runs);
-
-impl PartialEq for Entries {
-    fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Entries {}
-
-#[cfg(feature = "serde")]
-impl From<Entries> for Vec<Run> {
-    fn from(entries: Entries) -> Self {
-        entries.runs().to_vec()
-    }
-}
-
-#[cfg(feature = "serde")]
-impl TryFrom<Vec<Run>> for Entries {
-    type Error = NotContiguous;
-
-    fn try_from(runs: Vec<Run>) -> Result<Self, NotContiguous> {
-        let mut out = Self::EMPTY;
-        runs.into_iter().try_for_each(|run| out.push(run))?;
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Default)]
-enum Runs {
-    #[default]
-    None,
-    One(Run),
-    // Boxed so that the usual single run keeps every output small.
-    #[expect(clippy::box_collection, reason = "a bare vector would widen every output by a word")]
-    Many(Box<Vec<Run>>),
-}
-
-/// A run does not continue the entries before it: its first index is not the next one, or its
-/// term is lower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct NotContiguous {
-    /// The last position before it.
-    pub after: LogPosition,
-    /// Where it begins.
-    pub found: LogPosition,
-}
-
-impl fmt::Display for NotContiguous {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {} does not continue a log that ends at {}", self.found, self.after)
-    }
-}
-
-impl core::error::Error for NotContiguous {}
-
-impl Entries {
-    /// No entries.
-    pub const EMPTY: Self = Self(Runs::None);
-
-    /// Builds entries from a store: positions must be consecutive and terms must not fall.
-    ///
-    /// # Errors
-    /// [`NotContiguous`] names the first entry out of place; nothing is returned.
-    pub fn collect(
-        entries: impl IntoIterator<Item = (LogPosition, Entry)>,
-    ) -> Result<Self, NotContiguous> {
-        let mut out = Self::EMPTY;
-        let mut open: Vec<Entry> = Vec::new();
-        let mut first = LogPosition::ZERO;
-        let mut last = LogPosition::ZERO;
-        for (position, entry) in entries {
-            let starts = last == LogPosition::ZERO;
-            let follows = position.index == last.index.next() && position.term >= last.term;
-            if position.index == LogIndex::ZERO || !(starts || follows) {
-                return Err(NotContiguous { after: last, found: position });
-            }
-            if position.index.0 == u64::MAX {
-                // No index would follow it, and a run never ends there.
-                return Err(NotContiguous { after: last, found: position });
-            }
-            if starts || position.term != last.term {
-                if let Some(run) = Run::seal(first.term, first.index, core::mem::take(&mut open)) {
-                    out.push(run)?;
-                }
-                first = position;
-            }
-            open.push(entry);
-            last = position;
-        }
-        if let Some(run) = Run::seal(first.term, first.index, open) {
-            out.push(run)?;
-        }
-        Ok(out)
-    }
-
-    /// Adds `run` at the end.
-    ///
-    /// # Errors
-    /// [`NotContiguous`] if it does not follow; `self` is unchanged.
-    pub fn push(&mut self, run: Run) -> Result<(), NotContiguous> {
-        if let Some(tip) = self.runs().last() {
-            let after = LogPosition::new(tip.term(), tip.last());
-            let found = run.first_position();
-            if found.index != after.index.next() || found.term < after.term {
-                return Err(NotContiguous { after, found });
-            }
-        }
-        self.0 = match core::mem::take(&mut self.0) {
-            Runs::None => Runs::One(run),
-            Runs::One(head) => Runs::Many(Box::new(alloc::vec![head, run])),
-            Runs::Many(mut runs) => {
-                runs.push(run);
-                Runs::Many(runs)
-            }
-        };
-        Ok(())
-    }
-
-    /// The runs, in order.
-    #[must_use]
-    pub fn runs(&self) -> &[Run] {
-        match &self.0 {
-            Runs::None => &[],
-            Runs::One(run) => core::slice::from_ref(run),
-            Runs::Many(runs) => runs,
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        matches!(self.0, Runs::None)
-    }
-
-    /// How many entries.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.runs().iter().fold(0, |sum, run| sum.saturating_add(run.len()))
-    }
-
-    /// Payload bytes.
-    #[must_use]
-    pub fn len_bytes(&self) -> u64 {
-        self.runs().iter().fold(0, |sum, run| sum.saturating_add(run.len_bytes()))
-    }
-
-    /// Index of the first entry.
-    #[must_use]
-    pub fn first(&self) -> Option<LogIndex> {
-        self.runs().first().map(Run::first)
-    }
-
-    /// Position of the last entry.
-    #[must_use]
-    pub fn last(&self) -> Option<LogPosition> {
-        self.runs().last().map(|run| LogPosition::new(run.term(), run.last()))
-    }
-
-    /// All entries with their positions, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> + '_ {
-        self.runs().iter().flat_map(Run::iter)
-    }
-}
-
-impl From<Run> for Entries {
-    fn from(run: Run) -> Self {
-        Self(Runs::One(run))
-    }
-}
-
-impl fmt::Debug for Entries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.runs()).finish()
+        let span = Span::new(self.span.start(), take.max(1));
+        Self { chunk: Arc::clone(&self.chunk), span }
     }
 }
 
@@ -539,9 +407,8 @@ mod tests {
     }
 
     #[test]
-    fn run_is_sixteen_bytes_and_entries_stay_small() {
+    fn a_run_is_sixteen_bytes_and_an_entry_stays_small() {
         assert_eq!(size_of::<Run>(), 16);
-        assert!(size_of::<Entries>() <= 24);
         assert!(size_of::<Entry>() <= 56);
     }
 
@@ -568,33 +435,11 @@ mod tests {
     }
 
     #[test]
-    fn collecting_never_drops_an_entry_in_silence() {
-        let at = |index| (LogPosition::new(Term(1), LogIndex(index)), entry(1));
-        assert!(Entries::collect([at(u64::MAX)]).is_err());
-        assert!(Entries::collect([at(u64::MAX - 1), at(u64::MAX)]).is_err());
-        assert_eq!(Entries::collect([at(u64::MAX - 1)]).unwrap().len(), 1);
-    }
-
-    #[test]
     fn a_limit_never_leaves_nothing() {
         let whole = run(2, 5, 4);
         assert_eq!(whole.limited(2, 100).len(), 2);
         assert_eq!(whole.limited(100, 3).len(), 3);
         assert_eq!(whole.limited(100, 0).len(), 1);
         assert_eq!(whole.limited(4, 4).len(), 4);
-    }
-
-    #[test]
-    fn collect_groups_by_term_and_refuses_holes() {
-        let at = |term, index| LogPosition::new(Term(term), LogIndex(index));
-        let ok =
-            Entries::collect([(at(1, 3), entry(0)), (at(1, 4), entry(1)), (at(4, 5), entry(2))])
-                .unwrap();
-        assert_eq!(ok.runs().len(), 2);
-        assert_eq!((ok.len(), ok.first(), ok.last()), (3, Some(LogIndex(3)), Some(at(4, 5))));
-        let hole = Entries::collect([(at(1, 3), entry(0)), (at(1, 5), entry(1))]).unwrap_err();
-        assert_eq!(hole, NotContiguous { after: at(1, 3), found: at(1, 5) });
-        assert!(Entries::collect([(at(2, 3), entry(0)), (at(1, 4), entry(1))]).is_err());
-        assert!(Entries::collect([(at(1, 0), entry(0))]).is_err());
     }
 }

@@ -8,12 +8,14 @@
 //! **Upholds.** `inv:log-matching`, `inv:bounded`.
 //! **Not here.** What is durable (`storage/`), who may append (`replication/`, `propose.rs`).
 
+pub(crate) mod entries;
 pub(crate) mod entry;
 pub(crate) mod tail;
 pub(crate) mod terms;
 
 use crate::types::{LogIndex, LogPosition, Term};
-pub use entry::{Entries, Entry, EntryKind, EntryRef, NotContiguous, Run};
+pub use entries::{Entries, NotContiguous};
+pub use entry::{Entry, EntryKind, EntryRef, Run};
 pub use terms::TermRun;
 
 use tail::Tail;
@@ -63,8 +65,8 @@ impl Log {
         self.terms.last()
     }
 
-    pub(crate) fn last_index(&self) -> LogIndex {
-        self.terms.last().index
+    pub(crate) const fn last_index(&self) -> LogIndex {
+        self.terms.last_index()
     }
 
     pub(crate) fn term_at(&self, index: LogIndex) -> Option<Term> {
@@ -89,9 +91,11 @@ impl Log {
     }
 
     /// Appends one entry of `term` at the end; sealed with its neighbours by [`Log::seal`].
+    #[inline(always)]
     pub(crate) fn append(&mut self, term: Term, entry: Entry) -> LogIndex {
-        let index = self.last_index().next();
-        assert!(term >= self.last().term, "terms along a log never decrease (inv:log-matching)");
+        let last = self.last();
+        let index = last.index.next();
+        assert!(term >= last.term, "terms along a log never decrease (inv:log-matching)");
         self.terms.extend(term, index);
         self.tail.push_open(term, index, entry);
         index
@@ -99,8 +103,9 @@ impl Log {
 
     /// Appends a sealed run that begins right after the end.
     pub(crate) fn append_run(&mut self, run: Run) {
-        assert_eq!(run.first(), self.last_index().next(), "a log has no holes (inv:log-matching)");
-        assert!(run.term() >= self.last().term, "terms never decrease (inv:log-matching)");
+        let last = self.last();
+        assert_eq!(run.first(), last.index.next(), "a log has no holes (inv:log-matching)");
+        assert!(run.term() >= last.term, "terms never decrease (inv:log-matching)");
         self.terms.extend(run.term(), run.last());
         self.tail.push_run(run);
     }
@@ -127,6 +132,16 @@ impl Log {
     pub(crate) fn reset_to(&mut self, base: LogPosition) {
         self.terms.reset_to(base);
         self.tail = Tail::starting_after(base.index);
+    }
+
+    /// [`Log::evict`], but only if that brings the tail within the limits. Returns whether it did.
+    pub(crate) fn evict_if_enough(
+        &mut self,
+        durable: LogIndex,
+        entries_max: u64,
+        bytes_max: u64,
+    ) -> bool {
+        self.tail.evict_if_enough(durable, entries_max, bytes_max)
     }
 
     /// Drops the oldest entries from memory while the tail is over a limit and they are durable.

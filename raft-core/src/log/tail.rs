@@ -9,7 +9,10 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use super::entry::{Entries, Entry, Run};
+use super::{
+    entries::Entries,
+    entry::{Entry, Run},
+};
 use crate::types::{LogIndex, LogPosition, Term};
 
 /// Runs that follow each other without a hole, then the open entries.
@@ -26,6 +29,21 @@ pub(crate) struct Tail {
     run_bytes: u64,
 }
 
+/// Most entries for which room is made before they arrive.
+const OPEN_GUESS_MAX: usize = 1_024;
+/// Most entries whose room an idle node keeps.
+const OPEN_SPARE_MAX: usize = 4;
+
+/// The oldest runs that have to leave.
+struct Excess {
+    runs: usize,
+    bytes: u64,
+    /// Index of their last entry.
+    before: LogIndex,
+    /// Without them the limits are kept.
+    enough: bool,
+}
+
 impl Tail {
     pub(crate) fn starting_after(last: LogIndex) -> Self {
         Self { before: last, last, ..Self::default() }
@@ -36,6 +54,11 @@ impl Tail {
         self.before.next()
     }
 
+    /// Whether entries are gathering that no run holds yet.
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     pub(crate) const fn entries(&self) -> u64 {
         self.last.since(self.before)
     }
@@ -44,16 +67,26 @@ impl Tail {
         self.run_bytes.saturating_add(self.open_bytes)
     }
 
+    #[inline(always)]
     pub(crate) fn push_open(&mut self, term: Term, index: LogIndex, entry: Entry) {
-        if !self.open.is_empty() && self.open_first.term != term {
-            self.seal();
-        }
-        if self.open.is_empty() {
-            self.open_first = LogPosition::new(term, index);
+        if self.open.is_empty() || self.open_first.term != term {
+            self.begin_open(LogPosition::new(term, index));
         }
         self.open_bytes = self.open_bytes.saturating_add(entry.len_bytes());
-        self.open.push(entry);
+        // Made in its place, like an output.
+        self.open.extend(core::iter::once_with(|| entry));
         self.last = index;
+    }
+
+    #[inline(never)]
+    fn begin_open(&mut self, first: LogPosition) {
+        self.seal();
+        self.open_first = first;
+        if self.open.capacity() == 0 {
+            // A batch is usually as large as the one before it.
+            let before = self.runs.back().map_or(0, Run::len);
+            self.open.reserve_exact(usize::try_from(before).unwrap_or(0).min(OPEN_GUESS_MAX));
+        }
     }
 
     pub(crate) fn push_run(&mut self, run: Run) {
@@ -68,10 +101,19 @@ impl Tail {
             return;
         }
         let run = if self.open.len() == 1 {
-            // Keeps the vector's buffer for the next round: one allocation a proposal, not two.
-            self.open.pop().map(|entry| Run::one(self.open_first, entry))
+            let entry = self.open.pop();
+            // Keeps a small buffer for the next round: one allocation a proposal, not two.
+            if self.open.capacity() > OPEN_SPARE_MAX {
+                self.open = Vec::new();
+            }
+            entry.map(|entry| Run::one(self.open_first, entry))
         } else {
-            Run::seal(self.open_first.term, self.open_first.index, core::mem::take(&mut self.open))
+            let mut entries = core::mem::take(&mut self.open);
+            if entries.capacity().saturating_sub(entries.len()) > entries.len() / 16 {
+                // What is sealed stays for long.
+                entries.shrink_to_fit();
+            }
+            Run::seal(self.open_first.term, self.open_first.index, entries)
         };
         self.open_bytes = 0;
         if let Some(run) = run {
@@ -98,13 +140,9 @@ impl Tail {
         self.before = self.before.min(self.last);
     }
 
-    pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
-        while self.entries() > entries_max || self.bytes() > bytes_max {
-            let Some(run) = self.runs.front().filter(|run| run.last() <= durable) else { return };
-            self.run_bytes = self.run_bytes.saturating_sub(run.len_bytes());
-            self.before = run.last();
-            self.runs.pop_front();
-        }
+    /// Whether it is within these limits as it is.
+    pub(crate) const fn is_within(&self, entries_max: u64, bytes_max: u64) -> bool {
+        self.entries() <= entries_max && self.bytes() <= bytes_max
     }
 
     /// Drops the runs that lie wholly at or below `index`: nobody will ask for them.
@@ -116,22 +154,66 @@ impl Tail {
         }
     }
 
-    /// Whether [`Tail::evict`] with the same arguments would reach the limits.
-    pub(crate) fn could_shrink_to(
-        &self,
+    pub(crate) fn evict(&mut self, durable: LogIndex, entries_max: u64, bytes_max: u64) {
+        let excess = self.excess(durable, entries_max, bytes_max);
+        self.drop_oldest(&excess);
+    }
+
+    /// [`Tail::evict`], but only if that reaches the limits. Returns whether it did.
+    pub(crate) fn evict_if_enough(
+        &mut self,
         durable: LogIndex,
         entries_max: u64,
         bytes_max: u64,
     ) -> bool {
-        let (mut entries, mut bytes) = (self.entries(), self.bytes());
-        for run in self.runs.iter().take_while(|run| run.last() <= durable) {
+        // A full tail that takes one run as it comes gives one as it goes.
+        if let Some((last, bytes)) = self.runs.front().map(|run| (run.last(), run.len_bytes()))
+            && last <= durable
+            && self.last.since(last) <= entries_max
+            && self.bytes().saturating_sub(bytes) <= bytes_max
+            && !self.is_within(entries_max, bytes_max)
+        {
+            self.runs.pop_front();
+            self.run_bytes = self.run_bytes.saturating_sub(bytes);
+            self.before = last;
+            return true;
+        }
+        let excess = self.excess(durable, entries_max, bytes_max);
+        if excess.enough {
+            self.drop_oldest(&excess);
+        }
+        excess.enough
+    }
+
+    /// What must leave until the limits are reached; only what is durable may.
+    #[inline(never)]
+    fn excess(&self, durable: LogIndex, entries_max: u64, bytes_max: u64) -> Excess {
+        let mut excess = Excess { runs: 0, bytes: 0, before: self.before, enough: true };
+        for run in &self.runs {
+            let entries = self.last.since(excess.before);
+            let bytes = self.bytes().saturating_sub(excess.bytes);
             if entries <= entries_max && bytes <= bytes_max {
+                return excess;
+            }
+            let last = run.last();
+            if last > durable {
                 break;
             }
-            entries = entries.saturating_sub(run.len());
-            bytes = bytes.saturating_sub(run.len_bytes());
+            excess.runs = excess.runs.saturating_add(1);
+            excess.bytes = excess.bytes.saturating_add(run.len_bytes());
+            excess.before = last;
         }
-        entries <= entries_max && bytes <= bytes_max
+        excess.enough = self.last.since(excess.before) <= entries_max
+            && self.bytes().saturating_sub(excess.bytes) <= bytes_max;
+        excess
+    }
+
+    fn drop_oldest(&mut self, excess: &Excess) {
+        for _ in 0..excess.runs {
+            self.runs.pop_front();
+        }
+        self.run_bytes = self.run_bytes.saturating_sub(excess.bytes);
+        self.before = excess.before;
     }
 
     /// Where the run that holds `index` stands. Looks at the newest few first: nearly every
@@ -145,9 +227,40 @@ impl Tail {
         self.runs.partition_point(|run| run.last() < index)
     }
 
+    /// The run from `first` to `last`, if one of the two newest is.
+    #[inline(always)]
+    fn exactly(&self, first: LogIndex, last: LogIndex) -> Option<&Run> {
+        let newest = self.runs.back()?;
+        let run = if newest.first() <= first {
+            newest
+        } else {
+            self.runs.get(self.runs.len().checked_sub(2)?)?
+        };
+        (run.first() == first && run.len() == last.since(first.prev())).then_some(run)
+    }
+
     /// The sealed entries from `first` to `last`, at most `entries` and `bytes` of them but at
     /// least one. `None` if `first` is not held.
+    // Inlined, so that the one run stays in registers on its way into an output.
+    #[inline(always)]
     pub(crate) fn slice(
+        &self,
+        first: LogIndex,
+        last: LogIndex,
+        entries: u64,
+        bytes: u64,
+    ) -> Option<Entries> {
+        // Nearly every question is about exactly one of the newest runs.
+        match self.exactly(first, last) {
+            Some(run) if run.len() <= entries && run.len_bytes() <= bytes => {
+                Some(Entries::from(run.clone()))
+            }
+            _ => self.gather(first, last, entries, bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn gather(
         &self,
         first: LogIndex,
         last: LogIndex,
@@ -285,14 +398,17 @@ mod tests {
     /// A refused proposal used to evict entries although it changed nothing else: whether there
     /// would be room must be known before anything leaves.
     #[test]
-    fn whether_eviction_would_help_is_known_without_evicting() {
+    fn nothing_leaves_unless_that_makes_the_room() {
         for durable in 0..=7 {
             for (entries_max, bytes_max) in (0..=8).flat_map(|e| [0, 25, 40, 90].map(|b| (e, b))) {
                 let mut tail = tail();
-                let told = tail.could_shrink_to(LogIndex(durable), entries_max, bytes_max);
-                tail.evict(LogIndex(durable), entries_max, bytes_max);
-                let fits = tail.entries() <= entries_max && tail.bytes() <= bytes_max;
+                let before = tail.clone();
+                let told = tail.evict_if_enough(LogIndex(durable), entries_max, bytes_max);
+                let mut evicted = before.clone();
+                evicted.evict(LogIndex(durable), entries_max, bytes_max);
+                let fits = evicted.is_within(entries_max, bytes_max);
                 assert_eq!(told, fits, "durable {durable}, limits {entries_max} {bytes_max}");
+                assert_eq!(tail, if fits { evicted } else { before });
             }
         }
     }

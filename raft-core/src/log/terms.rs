@@ -48,6 +48,10 @@ impl TermIndex {
         self.runs.len()
     }
 
+    pub(crate) const fn last_index(&self) -> LogIndex {
+        self.last
+    }
+
     pub(crate) fn last(&self) -> LogPosition {
         self.runs.last().map_or(self.base, |run| LogPosition::new(run.term, self.last))
     }

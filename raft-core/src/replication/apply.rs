@@ -13,6 +13,7 @@ use crate::{
     input::Changed,
     lifecycle::skip::Lookahead,
     log::{Entries, Run},
+    node::emit,
     output::{Apply, Outcome, Output, ReadEntries},
     storage::fetch::{Fetch, FetchId, FetchPurpose},
     types::{LogIndex, Ticket},
@@ -91,14 +92,14 @@ impl Node {
                 return;
             };
             match skip {
-                None => self.hand_out(&entries, ready),
-                Some(digest) => self.hand_out_skipped(&entries, digest),
+                None => self.hand_out(entries, ready),
+                Some(digest) => self.hand_out_skipped(entries, digest),
             }
         }
     }
 
     /// Hands out the next entry as one to be passed over, if it is the one that was meant.
-    fn hand_out_skipped(&mut self, entries: &Entries, digest: u64) {
+    fn hand_out_skipped(&mut self, entries: Entries, digest: u64) {
         let index = self.handed.next();
         let Some(entry) = entries.iter().next().filter(|e| e.position.index == index) else {
             return;
@@ -119,46 +120,63 @@ impl Node {
         }
     }
 
-    fn hand_out(&mut self, entries: &Entries, upto: LogIndex) {
+    /// Hands out the next entries, up to `upto`.
+    fn hand_out(&mut self, entries: Entries, upto: LogIndex) {
+        match entries.into_only() {
+            Ok(run) => self.hand_out_run(run, upto),
+            Err(runs) => runs.into_iter().for_each(|run| self.hand_out_run(run, upto)),
+        }
+    }
+
+    /// One output per term: within one, tickets are a range.
+    fn hand_out_run(&mut self, run: Run, upto: LogIndex) {
+        let run = if run.last() <= upto { Some(run) } else { run.prefix(upto) };
+        let Some(run) = run else { return };
+        let (term, first, last) = (run.term(), run.first(), run.last());
         let ready = self.commit.min(self.lane.durable());
-        // One output per term: within one, tickets are a range.
-        for run in entries.runs() {
-            let Some(run) = run.prefix(upto) else { break };
-            assert_eq!(run.first(), self.handed.next(), "apply has no holes");
-            assert!(run.last() <= ready, "only what is committed and durable here is applied");
-            let ended = &mut self.ended;
-            self.tickets.superseded(run.term(), run.last(), |range| {
-                ended.push((range, Outcome::Superseded));
-            });
-            self.handed = run.last();
-            self.note_handed_out(&run);
-            self.hand_out_run(run);
+        assert_eq!(first, self.handed.next(), "apply has no holes");
+        assert!(last <= ready, "only what is committed and durable here is applied");
+        let ended = &mut self.ended;
+        self.tickets.superseded(term, last, |range| ended.push((range, Outcome::Superseded)));
+        self.handed = last;
+        self.note_handed_out(&run);
+        match self.tickets.next_of_core(term, first).filter(|index| *index <= last) {
+            None => {
+                let ticket = self.tickets.applied(term, first, last);
+                self.emit_apply(run, ticket);
+            }
+            Some(core) => self.hand_out_around(run, core),
         }
     }
 
     /// Hands out a run. What a reign of ours appended for itself (its opening no-op, a read's
-    /// place) was proposed by nobody: it goes alone, without a ticket.
-    fn hand_out_run(&mut self, run: Run) {
-        let mut rest = Some(run);
+    /// place; the first of them at `core`) was proposed by nobody: it goes alone, without a ticket.
+    #[cold]
+    fn hand_out_around(&mut self, run: Run, core: LogIndex) {
+        let (mut rest, mut core) = (Some(run), Some(core));
         while let Some(run) = rest {
-            let core = self.tickets.next_of_core(run.term(), run.first());
             let (part, of_core) = match core.filter(|index| *index <= run.last()) {
                 Some(index) if index == run.first() => (run.prefix(index), true),
                 Some(index) => (run.prefix(index.prev()), false),
                 None => (Some(run.clone()), false),
             };
             let Some(part) = part else { return };
-            rest = run.suffix(part.last().next());
+            let next = part.last().next();
+            rest = run.suffix(next);
             let ticket = self.tickets.applied(part.term(), part.first(), part.last());
+            core = self.tickets.next_of_core(part.term(), next);
             self.emit_apply(part, ticket.filter(|_| !of_core));
         }
     }
 
     fn emit_apply(&mut self, run: Run, first_ticket: Option<Ticket>) {
-        self.applying.push_back((run.last(), run.len_bytes()));
-        self.applying_bytes = self.applying_bytes.saturating_add(run.len_bytes());
-        let entries = Entries::from(run);
-        self.outbox.push_back(Output::Apply(Apply { entries, first_ticket, skipped: false }));
+        let bytes = run.len_bytes();
+        self.applying.push_back((run.last(), bytes));
+        self.applying_bytes = self.applying_bytes.saturating_add(bytes);
+        emit(&mut self.outbox, || {
+            let entries = Entries::from(run);
+            Output::Apply(Apply { entries, first_ticket, skipped: false })
+        });
     }
 
     fn fetch_for_apply(&mut self, first: LogIndex, ready: LogIndex, room: u64, bytes_max: u64) {

@@ -16,6 +16,7 @@ use crate::{
     log::{Entries, Run},
     message::{AppendEntries, AppendReply, AppendResult, Message},
     note::Note,
+    peer::Peer,
     storage::{DisableReason, recover::NUMBER_MAX},
     types::{LogIndex, LogPosition, NodeId, Role, Term},
 };
@@ -93,7 +94,7 @@ impl Node {
             return Ok(());
         }
         self.answer.found |= core::mem::take(&mut self.answer.told_refusal);
-        let verified = self.take_entries(append.previous.index, &append.entries);
+        let verified = self.take_entries(append.previous.index, append.entries);
         self.verified = self.verified.max(verified);
         let commit = append.commit.min(self.verified);
         if commit > self.commit && self.halted.is_none() && self.speaks() {
@@ -105,7 +106,9 @@ impl Node {
 
     /// A message of our own term's leader came: it is followed, and the timer starts anew.
     pub(crate) fn heard_from_leader(&mut self, from: NodeId, round: u64) {
-        self.become_follower(self.hard.term, Some(from));
+        if self.role() != Role::Follower || self.leader != Some(from) {
+            self.become_follower(self.hard.term, Some(from));
+        }
         self.contact = Some((from, self.now));
         self.restart_election_timer();
         self.give_promise();
@@ -152,7 +155,8 @@ impl Node {
         }
         let conflict = if self.log.matches(append.previous) {
             let known = append.entries.runs().iter().take_while(|run| run.first() <= self.verified);
-            known.filter_map(|run| self.skip_known(run)).map(|fresh| fresh.first()).next()
+            let unknown = |run: &Run| (self.first_unknown(run), run.last());
+            known.map(unknown).find(|(fresh, last)| fresh <= last).map(|(fresh, _)| fresh)
         } else {
             Some(append.previous.index)
         };
@@ -176,65 +180,88 @@ impl Node {
 
     /// Brings the log in line with `entries`, which follow `before`. Returns the last index that
     /// now equals the leader's.
-    fn take_entries(&mut self, before: LogIndex, entries: &Entries) -> LogIndex {
-        let mut verified = before;
-        for run in entries.runs() {
-            let Some(fresh) = self.skip_known(run) else {
-                verified = run.last();
-                continue;
-            };
-            if let Some(strange) = fresh.iter().find(|e| !is_supported(e, self.options.level)) {
-                // Nothing of it is believed, not even where it would cut.
-                let (index, kind) = (strange.position.index, strange.entry.kind.0);
-                self.disable_for(DisableReason::UnsupportedEntry { index, kind });
-                return fresh.first().prev();
-            }
-            if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
-                return fresh.first().prev();
-            }
-            if self.log.last().term != fresh.term() && !self.has_room_for_a_term() {
-                // A snapshot is being asked for; until it makes room the leader has to wait.
-                self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
-                return fresh.first().prev();
-            }
-            let whole = fresh.last();
-            let fits = self.marks_fit(&fresh);
-            let Some(fresh) = fresh.prefix(fresh.first().plus(fits).prev()) else {
-                return fresh.first().prev();
-            };
-            let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
-            verified = accepted.last();
-            if let Some(last) = accepted.as_slice().last() {
-                self.last_stamp = self.last_stamp.max(last.stamp);
-                self.last_label = Some(last.label);
-            }
-            self.counters.entries_appended =
-                self.counters.entries_appended.saturating_add(accepted.len());
-            self.log_changed(accepted.first());
-            self.log.append_run(accepted.clone());
-            self.marks_appended(&accepted);
-            if verified < whole {
-                return verified;
+    fn take_entries(&mut self, before: LogIndex, entries: Entries) -> LogIndex {
+        match entries.into_only() {
+            Ok(run) => self.take_run(run).0,
+            Err(runs) => {
+                let mut verified = before;
+                for run in runs {
+                    let (upto, whole) = self.take_run(run);
+                    verified = upto;
+                    if !whole {
+                        break;
+                    }
+                }
+                verified
             }
         }
-        verified
     }
 
-    /// The part of `run` that the log does not hold yet; `None` if it holds all of it.
-    fn skip_known(&self, run: &Run) -> Option<Run> {
+    /// Takes one run. Returns the last index that now equals the leader's, and whether that is
+    /// the run's last.
+    fn take_run(&mut self, run: Run) -> (LogIndex, bool) {
+        let (unknown, whole) = (self.first_unknown(&run), run.last());
+        // Usually all of it is fresh, and then it is moved.
+        let fresh = if unknown == run.first() { Some(run) } else { run.suffix(unknown) };
+        let Some(fresh) = fresh else { return (whole, true) };
+        let first = fresh.first();
+        // Of plain entries nothing needs a look: every version knows them, none is a mark.
+        let plain = fresh.is_plain();
+        let level = self.options.level;
+        let strange = || fresh.iter().find(|entry| !is_supported(entry, level));
+        if let Some(strange) = if plain { None } else { strange() } {
+            // Nothing of it is believed, not even where it would cut.
+            let (index, kind) = (strange.position.index, strange.entry.kind.0);
+            self.disable_for(DisableReason::UnsupportedEntry { index, kind });
+            return (first.prev(), false);
+        }
+        if first <= self.log.last_index() && !self.cut_conflict(first) {
+            return (first.prev(), false);
+        }
+        if self.log.last().term != fresh.term() && !self.has_room_for_a_term() {
+            // A snapshot is being asked for; until it makes room the leader has to wait.
+            self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
+            return (first.prev(), false);
+        }
+        let fits = if plain { fresh.len() } else { self.marks_fit(&fresh) };
+        let fresh =
+            if fits == fresh.len() { Some(fresh) } else { fresh.prefix(first.plus(fits).prev()) };
+        let Some(fresh) = fresh else { return (first.prev(), false) };
+        let Some(accepted) = self.what_fits(fresh) else { return (self.log.last_index(), false) };
+        let (verified, count) = (accepted.last(), accepted.len());
+        if let Some(last) = accepted.as_slice().last() {
+            self.last_stamp = self.last_stamp.max(last.stamp);
+            self.last_label = Some(last.label);
+        }
+        self.counters.entries_appended = self.counters.entries_appended.saturating_add(count);
+        self.log_changed(first);
+        if plain {
+            self.log.append_run(accepted);
+        } else {
+            self.log.append_run(accepted.clone());
+            self.marks_appended(&accepted);
+        }
+        (verified, verified == whole)
+    }
+
+    /// The first index of `run` that the log does not hold yet; behind its end if it holds all.
+    fn first_unknown(&self, run: &Run) -> LogIndex {
         let last = self.log.last_index().min(run.last());
-        if self.log.term_at(last) == Some(run.term()) && last >= run.first() {
+        if last < run.first() {
+            return run.first();
+        }
+        if self.log.term_at(last) == Some(run.term()) {
             // Terms never fall, so equal terms at both ends of a range mean equal in between
             // once its first index is known to be of this term.
             if self.log.term_at(run.first()) == Some(run.term()) {
-                return run.suffix(last.next());
+                return last.next();
             }
         }
         let mut index = run.first();
         while index <= last && self.log.term_at(index) == Some(run.term()) {
             index = index.next();
         }
-        run.suffix(index)
+        index
     }
 
     /// Removes the conflicting suffix from `from` on. `false` if that would touch what is
@@ -300,33 +327,24 @@ impl Node {
         if !news {
             return;
         }
-        let result = match self.answer.refused.take() {
-            _ if self.wants_data() => AppendResult::NeedSnapshot,
-            Some((previous, hint)) => {
-                self.answer.told_refusal = true;
-                AppendResult::Refused { previous, hint }
-            }
-            None => {
-                self.answer.told_matched = matched;
-                AppendResult::Matched { matched }
-            }
+        let result = if self.wants_data() {
+            self.answer.refused = None;
+            AppendResult::NeedSnapshot
+        } else if let Some((previous, hint)) = self.answer.refused {
+            self.answer.refused = None;
+            self.answer.told_refusal = true;
+            AppendResult::Refused { previous, hint }
+        } else {
+            self.answer.told_matched = matched;
+            AppendResult::Matched { matched }
         };
         let round = self.answer.round;
         self.answer.told_round = round;
         self.answer.found = false;
-        self.with_peers(|node, peer| {
-            if peer.id == leader {
-                node.send(
-                    peer,
-                    Message::AppendReply(AppendReply {
-                        round,
-                        result,
-                        promise_ns: node.promised_ns,
-                        applied: node.applied,
-                    }),
-                );
-            }
-        });
+        let (promise_ns, applied) = (self.promised_ns, self.applied);
+        let Some(to) = self.peer(leader).map(Peer::address) else { return };
+        let reply = AppendReply { round, result, promise_ns, applied };
+        self.send_to(to, Message::AppendReply(reply));
     }
 
     /// A message of an older term came from `from`: it is told ours.

@@ -18,7 +18,7 @@ use crate::{
     types::{LogIndex, LogPosition},
 };
 
-use super::progress::ProgressState;
+use super::progress::{Progress, ProgressState};
 
 impl Node {
     /// Sends every peer what it needs and its window allows.
@@ -26,36 +26,54 @@ impl Node {
         let RoleState::Leader(leader) = &mut self.role else { return };
         let round = leader.round;
         let notice = core::mem::take(&mut leader.notice_due);
+        let tells = notice || self.options.commit_notice_ns == 0;
         let witnesses = !self.configuration.parts().witnesses.is_empty();
         let last = self.log.last_index();
         let stubs_upto = if witnesses { self.witness_limit() } else { last };
-        self.with_peers(|node, peer| {
-            let upto = match peer.diet {
-                Diet::Full => last,
-                Diet::Stubs => stubs_upto,
-                Diet::Nothing => LogIndex::ZERO,
-            };
-            node.send_append_to(peer, upto, round, notice);
-        });
+        let upto = |peer: &Peer| match peer.diet {
+            Diet::Full => last,
+            Diet::Stubs => stubs_upto,
+            Diet::Nothing => LogIndex::ZERO,
+        };
+        if self.peers.iter().any(|peer| self.append_due(peer, upto(peer), round, tells)) {
+            self.with_peers(|node, peer| {
+                if node.append_due(peer, upto(peer), round, tells) {
+                    node.send_append_to(peer, upto(peer), round, tells);
+                }
+            });
+        }
         // A silent peer is told with its next probe.
         let behind = self.peers.iter().any(|peer| {
-            peer.is_kept_up() && !peer.quiet.is_silent() && peer.progress.told_commit < self.commit
+            peer.progress.told_commit < self.commit && peer.is_kept_up() && !peer.quiet.is_silent()
         });
-        let at = self.now.plus(self.options.commit_notice_ns);
-        if let RoleState::Leader(leader) = &mut self.role {
-            if behind {
-                leader.notice_at = leader.notice_at.or(Some(at));
-            } else {
-                leader.notice_at = None;
-            }
+        let RoleState::Leader(leader) = &mut self.role else { return };
+        if !behind {
+            leader.notice_at = None;
+        } else if leader.notice_at.is_none() {
+            leader.notice_at = Some(self.now.plus(self.options.commit_notice_ns));
         }
     }
 
-    /// Sends one peer what it needs of the log up to `last`.
-    fn send_append_to(&mut self, peer: &mut Peer, last: LogIndex, round: u64, notice: bool) {
-        if !peer.is_kept_up() {
-            return;
-        }
+    /// Whether there is anything to do about this peer, which is sent the log up to `last`.
+    fn append_due(&self, peer: &Peer, last: LogIndex, round: u64, tells: bool) -> bool {
+        let progress = &peer.progress;
+        peer.is_kept_up()
+            && (progress.next <= last && progress.may_send(&self.options)
+                || self.empty_append_due(progress, round, tells)
+                || progress.next <= self.log.base().index
+                || peer.quiet.is_silent())
+    }
+
+    /// Whether something is to be said that no entries carry.
+    fn empty_append_due(&self, progress: &Progress, round: u64, tells: bool) -> bool {
+        let probe_due = progress.state == ProgressState::Probe && !progress.probing;
+        let round_due = progress.sent_round < round;
+        let notice_due = tells && progress.told_commit < self.commit;
+        probe_due || round_due || notice_due
+    }
+
+    /// Sends one peer that is kept up what it needs of the log up to `last`.
+    fn send_append_to(&mut self, peer: &mut Peer, last: LogIndex, round: u64, tells: bool) {
         if peer.progress.next <= self.log.base().index {
             // Even the position before its next entry is gone.
             peer.progress.become_snapshot();
@@ -92,11 +110,7 @@ impl Node {
             self.send_entries(peer, entries, round);
             sent = true;
         }
-        let probe_due = peer.progress.state == ProgressState::Probe && !peer.progress.probing;
-        let round_due = peer.progress.sent_round < round;
-        let notice_due = peer.progress.told_commit < self.commit
-            && (notice || self.options.commit_notice_ns == 0);
-        if !sent && (probe_due || round_due || notice_due) {
+        if !sent && self.empty_append_due(&peer.progress, round, tells) {
             self.send_entries(peer, Entries::EMPTY, round);
         }
     }

@@ -84,7 +84,8 @@ impl Node {
         if news || found {
             self.changed(Changed::PROGRESS);
         }
-        if news {
+        // A match that is committed already cannot raise the commit index.
+        if news && matched > self.commit {
             self.advance_commit();
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     Node,
     error::UnknownReason,
     input::Changed,
+    options::Options,
     output::{Outcome, Output, PublishSnapshot},
     storage::fetch::Fetch,
     types::{LogIndex, LogPosition, StageId},
@@ -85,7 +86,7 @@ impl Node {
         self.marks.history.rebase(meta.configuration_index, meta.configuration.clone(), upto);
         self.marks.announce_again();
         self.settings = meta.settings;
-        alloc::sync::Arc::make_mut(&mut self.options).adopt(&meta.settings);
+        Options::adopt_in(&mut self.options, &meta.settings);
         self.configuration_in_force(None);
     }
 
