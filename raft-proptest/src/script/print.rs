@@ -23,6 +23,7 @@ pub(super) const KINDS: &[&str] = &[
     "config",
     "fetch",
     "halted",
+    "lifecycle",
     "note",
     "operation",
     "outcome",
@@ -50,7 +51,8 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             let first = apply.first_ticket.map(|ticket| ticket.0);
             let range = first.map(|first| (first, first + apply.entries.len().max(1) - 1));
             let tickets = range.map_or(String::new(), |(a, b)| format!(" {}", span("t", a, b)));
-            ("apply", format!("apply {list}{tickets}"))
+            let how = if apply.skipped { "skip" } else { "apply" };
+            ("apply", format!("{how} {list}{tickets}"))
         }
         Output::ReadReady { ticket, index, term, level, staleness_ns } => {
             let how = match level {
@@ -99,6 +101,10 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
                 FetchPurpose::Apply => "apply".to_owned(),
             };
             ("fetch", format!("fetch {} for {whom}", span("", ask.first.0, ask.last.0)))
+        }
+        Output::LifecycleChanged { lifecycle, reason } => {
+            let why = reason.map_or(String::new(), |reason| format!(": {reason}"));
+            ("lifecycle", format!("is {lifecycle}{why}"))
         }
         Output::Halted(reason) => ("halted", format!("halted: {reason}")),
         Output::Note(reason) => ("note", note(reason)?),
@@ -263,6 +269,7 @@ fn operation_failure(why: OperationFailure) -> Result<&'static str, String> {
         OperationFailure::Refused(reason) => transfer_refusal(reason)?,
         OperationFailure::TimedOut => "timed out",
         OperationFailure::Cancelled => "cancelled",
+        OperationFailure::Overruled => "overruled",
         other => return Err(unknown(&other)),
     })
 }
@@ -309,6 +316,7 @@ pub(super) fn input(input: &Input) -> Result<String, String> {
         Input::Unreachable(_) => "unreachable",
         Input::Capacity(_) => "capacity",
         Input::ApplyFailed(_) => "failed apply",
+        Input::SkipEntry { .. } => "skip",
         Input::Disable(_) => "disable",
         Input::Enable => "enable",
         Input::UnsafeRecover(_) => "unsafe recovery",
