@@ -13,7 +13,7 @@ use raft_core::{
     TransferRefusal, UnknownReason,
 };
 
-use super::words::{configuration, duration, entries, hard_state, snapshot, span};
+use super::words::{configuration, duration, entries, hard_state, snapshot, span, tickets};
 
 /// What kind of fact a line tells; `mute` leaves out by kind.
 pub(super) const KINDS: &[&str] = &[
@@ -69,10 +69,11 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             ("read", format!("read {ticket} failed: {}", read_failure(*reason)?))
         }
         Output::Outcome { first, count, outcome } => {
-            let tickets = span("t", first.0, first.0 + count.max(&1) - 1);
+            let tickets = tickets(*first, *count);
             ("outcome", format!("outcome {tickets} {}", self::outcome(*outcome)?))
         }
         Output::Admitted { deferred, ticket, index } => {
+            let deferred = tickets(*deferred, 1);
             ("accepted", format!("admitted {deferred} as {ticket} at {index}"))
         }
         Output::OperationEnded { ticket, result } => {
@@ -279,9 +280,9 @@ pub(super) fn issued(issued: Issued) -> Option<String> {
     match issued {
         Issued::Nothing => None,
         Issued::Unchanged(index) => Some(format!("unchanged, as of {index}")),
-        Issued::Proposal(ticket) => Some(format!("accepted {ticket}")),
+        Issued::Proposal(ticket) => Some(format!("accepted {}", tickets(ticket, 1))),
         Issued::Read(ticket) => Some(format!("accepted {ticket}")),
-        Issued::Deferred(ticket) => Some(format!("deferred {ticket}")),
+        Issued::Deferred(ticket) => Some(format!("deferred {}", tickets(ticket, 1))),
         Issued::Operation(ticket) => Some(format!("accepted {ticket}")),
     }
 }
