@@ -45,7 +45,11 @@ pub(super) fn fresh_hard_state(node: u64) -> HardState {
 impl Disk {
     /// The disk of a member that was there from the start, or of nobody yet.
     pub(super) fn fresh(node: u64, born: Configuration) -> Self {
-        let hard = fresh_hard_state(node);
+        let mut hard = fresh_hard_state(node);
+        if born.is_blank() {
+            // It takes over the identity of the first leader it hears, or mints one.
+            hard.cluster = ClusterId(0);
+        }
         let (log, open) = (Vec::new(), VecDeque::new());
         Self { hard, log, open, newest_ack: None, born, snapshot: None }
     }

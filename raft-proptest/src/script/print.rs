@@ -13,7 +13,7 @@ use raft_core::{
     TransferRefusal, UnknownReason,
 };
 
-use super::words::{configuration, duration, entries, hard_state, snapshot, span};
+use super::words::{configuration, duration, entries, hard_state, snapshot, span, tickets};
 
 /// What kind of fact a line tells; `mute` leaves out by kind.
 pub(super) const KINDS: &[&str] = &[
@@ -23,6 +23,7 @@ pub(super) const KINDS: &[&str] = &[
     "config",
     "fetch",
     "halted",
+    "lifecycle",
     "note",
     "operation",
     "outcome",
@@ -50,7 +51,8 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             let first = apply.first_ticket.map(|ticket| ticket.0);
             let range = first.map(|first| (first, first + apply.entries.len().max(1) - 1));
             let tickets = range.map_or(String::new(), |(a, b)| format!(" {}", span("t", a, b)));
-            ("apply", format!("apply {list}{tickets}"))
+            let how = if apply.skipped { "skip" } else { "apply" };
+            ("apply", format!("{how} {list}{tickets}"))
         }
         Output::ReadReady { ticket, index, term, level, staleness_ns } => {
             let how = match level {
@@ -67,10 +69,11 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             ("read", format!("read {ticket} failed: {}", read_failure(*reason)?))
         }
         Output::Outcome { first, count, outcome } => {
-            let tickets = span("t", first.0, first.0 + count.max(&1) - 1);
+            let tickets = tickets(*first, *count);
             ("outcome", format!("outcome {tickets} {}", self::outcome(*outcome)?))
         }
         Output::Admitted { deferred, ticket, index } => {
+            let deferred = tickets(*deferred, 1);
             ("accepted", format!("admitted {deferred} as {ticket} at {index}"))
         }
         Output::OperationEnded { ticket, result } => {
@@ -99,6 +102,10 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
                 FetchPurpose::Apply => "apply".to_owned(),
             };
             ("fetch", format!("fetch {} for {whom}", span("", ask.first.0, ask.last.0)))
+        }
+        Output::LifecycleChanged { lifecycle, reason } => {
+            let why = reason.map_or(String::new(), |reason| format!(": {reason}"));
+            ("lifecycle", format!("is {lifecycle}{why}"))
         }
         Output::Halted(reason) => ("halted", format!("halted: {reason}")),
         Output::Note(reason) => ("note", note(reason)?),
@@ -263,6 +270,7 @@ fn operation_failure(why: OperationFailure) -> Result<&'static str, String> {
         OperationFailure::Refused(reason) => transfer_refusal(reason)?,
         OperationFailure::TimedOut => "timed out",
         OperationFailure::Cancelled => "cancelled",
+        OperationFailure::Overruled => "overruled",
         other => return Err(unknown(&other)),
     })
 }
@@ -272,9 +280,9 @@ pub(super) fn issued(issued: Issued) -> Option<String> {
     match issued {
         Issued::Nothing => None,
         Issued::Unchanged(index) => Some(format!("unchanged, as of {index}")),
-        Issued::Proposal(ticket) => Some(format!("accepted {ticket}")),
+        Issued::Proposal(ticket) => Some(format!("accepted {}", tickets(ticket, 1))),
         Issued::Read(ticket) => Some(format!("accepted {ticket}")),
-        Issued::Deferred(ticket) => Some(format!("deferred {ticket}")),
+        Issued::Deferred(ticket) => Some(format!("deferred {}", tickets(ticket, 1))),
         Issued::Operation(ticket) => Some(format!("accepted {ticket}")),
     }
 }
@@ -309,6 +317,7 @@ pub(super) fn input(input: &Input) -> Result<String, String> {
         Input::Unreachable(_) => "unreachable",
         Input::Capacity(_) => "capacity",
         Input::ApplyFailed(_) => "failed apply",
+        Input::SkipEntry { .. } => "skip",
         Input::Disable(_) => "disable",
         Input::Enable => "enable",
         Input::UnsafeRecover(_) => "unsafe recovery",

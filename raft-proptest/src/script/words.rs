@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use raft_core::{
     Configuration, ConfigurationParts, DisableReason, Entries, Entry, EntryKind, HardState,
-    LogIndex, LogPosition, NodeId, Settings, SnapshotMeta, Status, Term,
+    LogIndex, LogPosition, NodeId, Settings, SnapshotMeta, Status, Term, Ticket,
 };
 
 use super::{
@@ -24,6 +24,16 @@ pub(super) fn span(prefix: &str, first: u64, last: u64) -> String {
     } else {
         format!("{prefix}{first}..{prefix}{last}")
     }
+}
+
+/// Tickets of proposals: `t1..t3`, and `d1` of those that are not appended yet.
+pub(super) fn tickets(first: Ticket, count: u64) -> String {
+    let last = first.0.saturating_add(count.max(1) - 1);
+    if !first.is_deferred() {
+        return span("t", first.0, last);
+    }
+    let plain = |number: u64| number & (u64::MAX >> 1);
+    span("d", plain(first.0), plain(last))
 }
 
 /// `150ms`, in the largest unit that leaves no rest.

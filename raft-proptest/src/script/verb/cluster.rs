@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Verb;
 use crate::script::{
+    disk::Disk,
     parse::{Args, duration, list, node, node_id, number, option, position, switch},
     words::{self, entries_after, read_configuration},
     world::{Drive, Line, World},
@@ -35,11 +36,12 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "boot",
-        usage: "n1 [term=T] [vote=n2|none] [promise=150ms] [log=TERM[:CONTENT],…] [applied=I] \
+        usage: "n1 [wiped] [term=T] [vote=n2|none] [promise=150ms] [log=TERM[:CONTENT],…] [applied=I] \
                 [life=L] [mark=T/I] [snapshot=T/I config=CONFIG] [first=I] [last=I] [runs=INDEX@TERM,…] \
                 [OPTION=VALUE]…",
-        about: "puts this on the disk of n1, stopped at once if it is up, and boots from it; a log \
-                given with a snapshot begins behind it; \
+        about: "puts this on the disk of n1, stopped at once if it is up, and boots from it; \
+                `wiped` begins with an empty disk that knows no group; a log given with a snapshot \
+                begins behind it; \
                 `first`, `last`, `runs` let the driver describe the log wrongly",
         run: boot,
     },
@@ -169,6 +171,9 @@ fn boot(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let server = world.server_mut(id)?;
     server.node = None;
     server.disk.lose_power(0)?;
+    if args.take_word("wiped") {
+        server.disk = Disk::fresh(id, Configuration::default());
+    }
     let hard = &mut server.disk.hard;
     hard.term = Term(args.get("term", hard.term.0, number)?);
     hard.vote = args.get("vote", hard.vote, option(node_id))?;

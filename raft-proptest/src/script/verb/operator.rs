@@ -6,9 +6,9 @@
 //! **Not here.** Proposals and reads (`verb/client.rs`), snapshots (`verb/snapshots.rs`).
 
 use raft_core::{
-    Bootstrap, Capacity, ConfigAction, ConfigChange, ConfigExpect, DisableReason, Incarnation,
-    Input, Instant, Issued, LogIndex, LogPosition, Node, NodeId, RecoveryEpoch, RecoveryPlan,
-    Settings, Term, TransferRequest,
+    Bootstrap, Capacity, Change, ConfigAction, ConfigChange, ConfigExpect, Incarnation, Input,
+    Instant, Issued, LogIndex, LogPosition, Node, NodeId, OperationTicket, RecoveryEpoch,
+    RecoveryPlan, Settings, Term, TransferRequest,
 };
 
 use super::{Verb, cluster::set_field};
@@ -89,11 +89,13 @@ pub(super) const VERBS: &[Verb] = &[
         about: "takes n1 out of service, durably",
         run: disable,
     },
+    Verb { name: "enable", usage: "n1", about: "puts it back", run: enable },
     Verb {
-        name: "enable",
-        usage: "n1",
-        about: "puts it back",
-        run: |world, args| plain(world, args, Input::Enable),
+        name: "skip",
+        usage: "n1 INDEX [digest=D]",
+        about: "asks n1 that the whole group passes over this entry, by its digest on the disk of \
+                n1 unless another is named",
+        run: skip,
     },
     Verb {
         name: "unsafe-recover",
@@ -103,7 +105,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "accept-recovery",
-        usage: "n2 epoch=E [plan=P]",
+        usage: "n2 survivors=1,2 keep=n1 last=T/I term=T epoch=E [plan=P] [data-may-be-lost]",
         about: "a survivor joins the recovery carried out elsewhere",
         run: accept_recovery,
     },
@@ -149,6 +151,19 @@ fn forget_leader(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     world.drain(id)
 }
 
+/// Asks for something that ends with a ticket.
+fn operate<E: std::fmt::Display>(
+    world: &mut World,
+    id: u64,
+    what: &str,
+    call: impl FnOnce(&mut Node, Instant) -> Result<OperationTicket, E>,
+) -> Result<(), String> {
+    if let Some(ticket) = ask(world, id, what, call)? {
+        world.issue(id, Issued::Operation(ticket), false)?;
+    }
+    world.drain(id)
+}
+
 /// Takes `word` if it comes next.
 fn flag(args: &mut Args<'_>, word: &str) -> bool {
     args.take_word(word)
@@ -183,7 +198,14 @@ fn change(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
         other => return Err(format!("there is no change {other:?}")),
     };
     let expect = index.map(ConfigExpect::Index).or(voters.map(ConfigExpect::Voters));
-    world.step(id, Input::ChangeConfig(Box::new(ConfigChange { expect, action, force })))
+    let wanted = ConfigChange { expect, action, force };
+    let issued = match ask(world, id, "change", |node, now| node.change(now, wanted))? {
+        Some(Change::Begun(ticket)) => Issued::Operation(ticket),
+        Some(Change::Unchanged(index)) => Issued::Unchanged(index),
+        None => return world.drain(id),
+    };
+    world.issue(id, issued, false)?;
+    world.drain(id)
 }
 
 /// The settings that the options of `id` stand for, with these changed by name.
@@ -228,7 +250,7 @@ fn bootstrap(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let digest = args.get("digest", 0, number)?;
     let (settings, stage, size_bytes) = (None, None, 0);
     let bootstrap = Bootstrap { configuration, position, settings, stage, digest, size_bytes };
-    world.step(id, Input::Bootstrap(Box::new(bootstrap)))
+    operate(world, id, "bootstrap", |node, now| node.bootstrap(now, bootstrap))
 }
 
 fn capacity(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
@@ -251,7 +273,20 @@ fn unreachable(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 fn disable(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let number = args.get("number", 0, number)?;
-    world.step(id, Input::Disable(DisableReason::Operator(number)))
+    operate(world, id, "disable", |node, now| node.disable(now, number))
+}
+
+fn enable(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    operate(world, id, "enable", Node::enable)
+}
+
+fn skip(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    let index = LogIndex(number(args.word("an index")?)?);
+    let held = world.server(id)?.disk.entry(index).map_or(0, |(_, entry)| entry.digest());
+    let digest = args.get("digest", held, number)?;
+    operate(world, id, "skip", |node, now| node.skip_entry(now, index, digest))
 }
 
 fn epoch(args: &mut Args<'_>) -> Result<RecoveryEpoch, String> {
@@ -273,11 +308,11 @@ fn plan(args: &mut Args<'_>) -> Result<Box<RecoveryPlan>, String> {
 fn unsafe_recover(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let plan = plan(args)?;
-    world.step(id, Input::UnsafeRecover(plan))
+    operate(world, id, "recovery", |node, now| node.unsafe_recover(now, *plan))
 }
 
 fn accept_recovery(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let plan = plan(args)?;
-    world.step(id, Input::AcceptRecovery(plan))
+    operate(world, id, "recovery", |node, now| node.accept_recovery(now, *plan))
 }
