@@ -61,8 +61,15 @@
 //! # Who should not use this
 //!
 //! Whoever wants a server to run rather than a state machine to drive: this crate brings no
-//! network, no storage and no threads. Snapshots, membership changes, leases and leadership
-//! transfer are not in this version; groups have one to nine fixed voters.
+//! network, no storage and no threads. Nor does it bring client sessions, exactly-once writes or a
+//! key-value store yet; they belong to the layer above. It is young: nobody runs it in production
+//! that we know of, and its interface may still change.
+//!
+//! # Where to read on
+//!
+//! The driver's guide is `docs/DRIVING.md`: every output and input, what each failure does, what
+//! each mistake does. The promises are in `docs/CONTRACT.md`, the rules for clients in
+//! `docs/SEMANTICS.md`.
 
 #![no_std]
 #![cfg_attr(
@@ -87,6 +94,11 @@ extern crate alloc;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So are those of the driver's guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/DRIVING.md")]
+struct Driving;
 
 mod admission;
 mod config;
