@@ -77,6 +77,7 @@ impl World {
             Issued::Proposal(ticket) | Issued::Deferred(ticket) => server.proposals.insert(ticket),
             Issued::Read(ticket) => server.reads.insert(ticket, floor).is_none(),
             Issued::Operation(ticket) => server.operations.insert(ticket),
+            Issued::Unchanged(_) => true,
         };
         if !fresh {
             return Err(format!("inv:nothing-lost: n{id} mints {issued:?} twice"));
