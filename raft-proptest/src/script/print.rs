@@ -275,7 +275,7 @@ pub(super) fn issued(issued: Issued) -> Option<String> {
         Issued::Read(ticket) => Some(format!("accepted {ticket}")),
         Issued::Deferred(ticket) => Some(format!("deferred {ticket}")),
         Issued::Operation(ticket) => Some(format!("accepted {ticket}")),
-        Issued::Unchanged(index) => Some(format!("unchanged {index}")),
+        Issued::Unchanged(index) => Some(format!("unchanged since {index}")),
     }
 }
 

@@ -73,11 +73,10 @@ impl World {
         let floor = if local { LogIndex::ZERO } else { self.watch.committed() };
         let server = self.server_mut(id)?;
         let fresh = match issued {
-            Issued::Nothing => true,
+            Issued::Nothing | Issued::Unchanged(_) => true,
             Issued::Proposal(ticket) | Issued::Deferred(ticket) => server.proposals.insert(ticket),
             Issued::Read(ticket) => server.reads.insert(ticket, floor).is_none(),
             Issued::Operation(ticket) => server.operations.insert(ticket),
-            Issued::Unchanged(_) => true,
         };
         if !fresh {
             return Err(format!("inv:nothing-lost: n{id} mints {issued:?} twice"));

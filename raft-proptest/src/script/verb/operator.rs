@@ -259,8 +259,7 @@ fn epoch(args: &mut Args<'_>) -> Result<RecoveryEpoch, String> {
     Ok(RecoveryEpoch { number: epoch, plan_id: args.get("plan", 0, number)? })
 }
 
-fn unsafe_recover(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
-    let id = args.node()?;
+fn plan(args: &mut Args<'_>) -> Result<Box<RecoveryPlan>, String> {
     let mut value = |key| args.value(key).ok_or(format!("{key}= is missing"));
     let survivors = list(node_id)(value("survivors")?)?;
     let keep = node_id(value("keep")?)?;
@@ -268,12 +267,17 @@ fn unsafe_recover(world: &mut World, args: &mut Args<'_>) -> Result<(), String> 
     let term = Term(number(value("term")?)?);
     let epoch = epoch(args)?;
     let data_may_be_lost = flag(args, "data-may-be-lost");
-    let plan = RecoveryPlan { data_may_be_lost, survivors, keep, last, term, epoch };
-    world.step(id, Input::UnsafeRecover(Box::new(plan)))
+    Ok(Box::new(RecoveryPlan { data_may_be_lost, survivors, keep, last, term, epoch }))
+}
+
+fn unsafe_recover(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    let plan = plan(args)?;
+    world.step(id, Input::UnsafeRecover(plan))
 }
 
 fn accept_recovery(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
-    let epoch = epoch(args)?;
-    world.step(id, Input::AcceptRecovery(epoch))
+    let plan = plan(args)?;
+    world.step(id, Input::AcceptRecovery(plan))
 }
