@@ -126,6 +126,22 @@ impl Node {
         d.word(self.applying_bytes);
         d.word(self.outbox.len() as u64);
         self.handover.fold(now, |word| d.word(word));
+        self.deferred.fold(now, |word| d.word(word));
+        self.operations.fold(now, self.lane.written(), |word| d.word(word));
+        self.skips.fold(|word| d.word(word));
+        if let Some(failure) = self.apply_failed {
+            d.word(failure.index.0);
+            d.word(failure.digest.map_or(0, |digest| digest | 1));
+        }
+        d.word(self.capacity as u64);
+        d.word(self.apply_backlog().1);
+        d.word(self.hard.disabled.map_or(0, crate::DisableReason::word));
+        d.flag(self.told_disabled == self.lane.durable_hard().disabled);
+        d.flag(self.quarantined);
+        for word in [self.hard.cluster.0, self.hard.epoch.number, self.hard.epoch.plan_id] {
+            d.word(word);
+        }
+        d.word(self.last_label.map_or(u64::MAX, |label| label));
         d.flag(self.halted.is_some());
         d.flag(self.halt_told);
         d.0
@@ -230,6 +246,7 @@ impl Node {
             d.word(peer.promised_at.map_or(u64::MAX, |at| now.since(at)));
             d.word(peer.heard_at.map_or(u64::MAX, |at| now.since(at)));
             d.word(peer.applied.0);
+            peer.quiet.fold(now, |word| d.word(word));
             d.flag(progress.probing);
             d.word(progress.window());
             d.flag(progress.fetched.is_some());

@@ -10,8 +10,11 @@
 use core::fmt;
 
 use crate::{
+    admission::Priority,
+    lifecycle::skip::ApplyFailure,
     message::TransferRefusal,
     read::lease::NoLease,
+    storage::DisableReason,
     types::{LogIndex, NodeId, Term},
 };
 
@@ -28,9 +31,11 @@ pub enum Rejected {
     ElectionInProgress,
     /// The payload is larger than `Options::entry_bytes_max`.
     TooLarge,
-    /// `Options::proposals_max` accepted proposals are not yet applied.
+    /// `Options::proposals_max` accepted proposals are not yet applied, or `Options::deferred_max`
+    /// of low priority.
     QueueFull,
-    /// The tail is full of entries that are not yet durable: the disk is behind.
+    /// The tail is full of entries that are not yet durable, or the driver said that its store
+    /// takes no more (`Capacity`).
     CommitStalled,
     /// `Options::reads_max` reads are open.
     ReadQueueFull,
@@ -54,7 +59,8 @@ pub enum Rejected {
     Malformed,
     /// The acknowledgement is of another store, node or boot.
     ForeignAck,
-    /// `Applied` names an index that was never handed out.
+    /// `Applied` or `ApplyFailed` names an index that was never handed out, or at which the machine
+    /// stands still.
     AppliedTooFar,
     /// The disk is empty and belongs to no group, or this node was removed from it.
     NotInGroup,
@@ -91,6 +97,8 @@ pub enum Rejected {
     RecoveryRefused,
     /// Already disabled, or already enabled.
     LifecycleRefused,
+    /// The entry cannot be skipped now; `Node::skip_entry` says why.
+    SkipRefused,
     /// The snapshot report names nothing that is open.
     StaleSnapshot,
     /// The snapshot is of another machine than `Options::machine_id`.
@@ -139,6 +147,7 @@ impl Rejected {
         Self::BootstrapRefused,
         Self::RecoveryRefused,
         Self::LifecycleRefused,
+        Self::SkipRefused,
         Self::StaleSnapshot,
         Self::WrongMachine,
         Self::SnapshotRefused,
@@ -186,6 +195,7 @@ impl Rejected {
             Self::BootstrapRefused => "bootstrap-refused",
             Self::RecoveryRefused => "recovery-refused",
             Self::LifecycleRefused => "lifecycle-refused",
+            Self::SkipRefused => "skip-refused",
             Self::StaleSnapshot => "stale-snapshot",
             Self::WrongMachine => "wrong-machine",
             Self::SnapshotRefused => "snapshot-refused",
@@ -216,20 +226,46 @@ pub enum ProposeError {
         /// The term of the election.
         term: Term,
     },
+    /// Ask another node: this one belongs to no group, or does not any more.
+    NotInGroup,
+    /// Ask another node: this one is out of service.
+    Disabled {
+        /// Why, if it is not on its way back already.
+        reason: Option<DisableReason>,
+    },
+    /// Ask another node: this one's disk lost data.
+    Quarantined,
+    /// Ask the target, or try again here after an election timeout.
+    Transferring {
+        /// To whom leadership is being handed over.
+        to: Option<NodeId>,
+    },
+    /// Wait until an operator has skipped the entry.
+    ApplyHalted {
+        /// Where this node's machine failed.
+        at: Option<ApplyFailure>,
+    },
+    /// Wait for the machine: too much is committed and not applied.
+    ApplyQueueFull {
+        /// How many entries.
+        entries: u64,
+        /// How many payload bytes.
+        bytes: u64,
+    },
     /// Split the command.
     TooLarge {
         /// `Options::entry_bytes_max`.
         max: u64,
     },
-    /// Wait for earlier proposals to be applied.
-    QueueFull,
+    /// Wait for earlier proposals of this priority to be applied.
+    QueueFull {
+        /// Which queue.
+        priority: Priority,
+    },
     /// Wait for the disk.
     CommitStalled,
-    /// Leadership is being handed over; ask the target, or try again here.
-    Transferring {
-        /// To whom.
-        to: NodeId,
-    },
+    /// The deadline given is not in the future.
+    DeadlinePassed,
     /// Restart the node from disk.
     Halted,
 }
@@ -242,10 +278,28 @@ impl fmt::Display for ProposeError {
             Self::ElectionInProgress { term } => {
                 write!(f, "an election is under way in term {term}")
             }
+            Self::NotInGroup => f.write_str("this node belongs to no group; ask another"),
+            Self::Disabled { reason: Some(reason) } => write!(f, "disabled: {reason}"),
+            Self::Disabled { reason: None } => f.write_str("disabled; ask another node"),
+            Self::Quarantined => f.write_str("this node's disk lost data; ask another"),
+            Self::Transferring { to: Some(to) } => write!(f, "leadership goes to {to}"),
+            Self::Transferring { to: None } => f.write_str("leadership is being handed over"),
+            Self::ApplyHalted { at: Some(at) } => {
+                write!(f, "the machine failed at entry {}; an operator must skip it", at.index)
+            }
+            Self::ApplyHalted { at: None } => f.write_str("the machine failed at an entry"),
+            Self::ApplyQueueFull { entries, bytes } => {
+                write!(f, "the machine is behind by {entries} entries, {bytes} bytes")
+            }
             Self::TooLarge { max } => write!(f, "payload over the limit of {max} bytes"),
-            Self::QueueFull => f.write_str("too many proposals wait to be applied"),
+            Self::QueueFull { priority: Priority::High } => {
+                f.write_str("too many proposals wait to be applied")
+            }
+            Self::QueueFull { priority: Priority::Low } => {
+                f.write_str("too many proposals of low priority wait")
+            }
             Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
-            Self::Transferring { to } => write!(f, "leadership goes to {to}"),
+            Self::DeadlinePassed => f.write_str("the deadline is not in the future"),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
     }
@@ -270,12 +324,17 @@ pub enum ReadError {
     /// Leadership is being handed over; ask the target, or try again here.
     Transferring {
         /// To whom.
-        to: NodeId,
+        to: Option<NodeId>,
     },
     /// Wait for earlier reads.
     QueueFull,
-    /// Too much is committed and not applied here: wait for the machine.
-    ApplyQueueFull,
+    /// Wait for the machine: too much is committed and not applied.
+    ApplyQueueFull {
+        /// How many entries.
+        entries: u64,
+        /// How many payload bytes.
+        bytes: u64,
+    },
     /// The disk is behind, and a read through the log needs a place in it.
     CommitStalled,
     /// No lease now; choose another level.
@@ -292,12 +351,18 @@ pub enum ReadError {
     NoData,
     /// This node was removed from its group; ask another.
     NotInGroup,
-    /// The node is disabled; ask another.
-    Disabled,
+    /// Ask another node: this one is out of service.
+    Disabled {
+        /// Why, if it is not on its way back already.
+        reason: Option<DisableReason>,
+    },
     /// The node's disk lost data; ask another.
     Quarantined,
-    /// The machine failed at an entry; ask another node.
-    ApplyHalted,
+    /// Ask another node, or wait until an operator has skipped the entry.
+    ApplyHalted {
+        /// Where this node's machine failed.
+        at: Option<ApplyFailure>,
+    },
     /// Restart the node from disk.
     Halted,
 }
@@ -310,9 +375,12 @@ impl fmt::Display for ReadError {
             Self::ElectionInProgress { term } => {
                 write!(f, "an election is under way in term {term}")
             }
-            Self::Transferring { to } => write!(f, "leadership goes to {to}"),
+            Self::Transferring { to: Some(to) } => write!(f, "leadership goes to {to}"),
+            Self::Transferring { to: None } => f.write_str("leadership is being handed over"),
             Self::QueueFull => f.write_str("too many reads are open"),
-            Self::ApplyQueueFull => f.write_str("too much is committed and not applied"),
+            Self::ApplyQueueFull { entries, bytes } => {
+                write!(f, "the machine is behind by {entries} entries, {bytes} bytes")
+            }
             Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
             Self::LeaseUnavailable(why) => write!(f, "no lease: {why}"),
             Self::IndexTooFarAhead { last } => {
@@ -321,9 +389,13 @@ impl fmt::Display for ReadError {
             Self::DeadlinePassed => f.write_str("the deadline is not in the future"),
             Self::NoData => f.write_str("this node holds no data"),
             Self::NotInGroup => f.write_str("this node belongs to no group"),
-            Self::Disabled => f.write_str("this node is disabled"),
+            Self::Disabled { reason: Some(reason) } => write!(f, "disabled: {reason}"),
+            Self::Disabled { reason: None } => f.write_str("disabled; ask another node"),
             Self::Quarantined => f.write_str("this node's disk lost data"),
-            Self::ApplyHalted => f.write_str("the machine failed at an entry"),
+            Self::ApplyHalted { at: Some(at) } => {
+                write!(f, "the machine failed at entry {}; an operator must skip it", at.index)
+            }
+            Self::ApplyHalted { at: None } => f.write_str("the machine failed at an entry"),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
     }
@@ -353,13 +425,6 @@ pub enum HaltReason {
         /// Where.
         index: LogIndex,
     },
-    /// An entry of a kind this version does not know; skipping it would fork the machine.
-    UnknownEntryKind {
-        /// Where.
-        index: LogIndex,
-        /// Which kind.
-        kind: u8,
-    },
     /// A configuration, settings or skip entry cannot be read; going on without it would fork the
     /// group.
     UnreadableEntry {
@@ -369,6 +434,13 @@ pub enum HaltReason {
     /// A member that is to hold data found a witness's stub in its log that boot was not told of.
     StubWithoutData {
         /// Where.
+        index: LogIndex,
+    },
+    /// The group has agreed to skip the entry at which this node's machine failed. Not a fault of
+    /// the disk: throw the machine's state away, make it anew from the newest snapshot, and boot
+    /// with `Boot::applied` at that snapshot.
+    SkipDecided {
+        /// The entry.
         index: LogIndex,
     },
     /// The log holds more terms than `Options::term_runs_max` allows.
@@ -393,8 +465,8 @@ impl fmt::Display for HaltReason {
             Self::CommittedConflict { index } => {
                 write!(f, "the leader's log conflicts with the committed entry at {index}")
             }
-            Self::UnknownEntryKind { index, kind } => {
-                write!(f, "entry {index} has kind {kind}, which this version does not know")
+            Self::SkipDecided { index } => {
+                write!(f, "entry {index} is skipped: make the machine anew from its snapshot")
             }
             Self::UnreadableEntry { index } => {
                 write!(f, "entry {index} is a mark of the core's that cannot be read")

@@ -24,7 +24,7 @@ use crate::{
         persist::PersistAck,
     },
     transfer::TransferRequest,
-    types::{LogIndex, NodeId, OperationTicket, ReadTicket, RecoveryEpoch, Term, Ticket},
+    types::{LogIndex, NodeId, OperationTicket, ReadTicket, Term, Ticket},
 };
 
 /// A fact.
@@ -109,16 +109,24 @@ pub enum Input {
     Unreachable(NodeId),
     /// What the store can take from now on.
     Capacity(Capacity),
-    /// The machine failed while applying this index; nothing after it was applied.
+    /// The machine failed while applying this index: everything before it was applied, nothing
+    /// after it. The node goes on voting and replicating, and refuses reads and proposals.
     ApplyFailed(LogIndex),
-    /// Take this node out of service, durably.
+    /// Pass over the entry at which this leader's machine failed, everywhere.
+    SkipEntry {
+        /// Where the machine stands still.
+        index: LogIndex,
+        /// [`crate::Entry::digest`] of the entry that was looked at.
+        digest: u64,
+    },
+    /// Take this node out of service, durably. Only an operator's reason is taken.
     Disable(DisableReason),
     /// Put it back.
     Enable,
     /// An operator accepts to lose data: this node goes on with the survivors of the plan.
     UnsafeRecover(Box<RecoveryPlan>),
     /// A survivor joins a recovery that was carried out at another node.
-    AcceptRecovery(RecoveryEpoch),
+    AcceptRecovery(Box<RecoveryPlan>),
     /// The process is about to end: every open ticket and read ends now, nothing follows.
     Shutdown,
 }
@@ -174,7 +182,7 @@ pub enum Issued {
     Proposal(Ticket),
     /// The ticket of a read.
     Read(ReadTicket),
-    /// A proposal that is not appended yet: `Output::Admitted` names its ticket when it is,
+    /// A proposal that is not appended yet ([`Ticket::is_deferred`]): `Output::Admitted` names its ticket when it is,
     /// `Outcome` ends it if it never will be.
     Deferred(Ticket),
     /// The ticket of a change or transfer.
@@ -183,7 +191,7 @@ pub enum Issued {
     Unchanged(LogIndex),
 }
 
-/// What an accepted step did.
+/// What an accepted step did, and the settle before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Accepted {

@@ -54,6 +54,7 @@ impl Node {
                 "what binds this node outlasts no promise on its record",
             ),
         ];
+        self.check_lifecycle()?;
         if let Some((_, what)) = holds.iter().find(|(held, _)| !held) {
             return Err(what);
         }

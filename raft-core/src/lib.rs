@@ -133,7 +133,11 @@ pub use error::{
 pub use input::{Accepted, Changed, Input, Issued};
 pub use lifecycle::{
     bootstrap::{Bootstrap, BootstrapError},
+    disable::LifecycleError,
+    fork::{Fork, ForkError, Forked, fork},
+    inspect::{Inspection, PlanError},
     recovery::{RecoveryError, RecoveryPlan},
+    skip::{ApplyFailure, SkipError},
 };
 pub use log::{Entries, Entry, EntryKind, EntryRef, NotContiguous, Run, TermRun};
 pub use message::{
@@ -153,14 +157,14 @@ pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
     SnapshotId,
     catalogue::{Archive, Catalogue, CatalogueError, Kept},
-    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, Inspection, choose_snapshot, inspect},
+    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, choose_snapshot},
     chunk,
     meta::SnapshotMeta,
     receive::ReceivedSnapshot,
     send::SendFailure,
     take::{SnapshotTaken, TakeSnapshotError},
 };
-pub use status::{PeerStatus, Queues, Status};
+pub use status::{Counters, Health, Look, PeerStatus, Queues, Status};
 pub use storage::{
     Boot, DisableReason, HardState,
     fetch::{FetchFailure, FetchId, FetchPurpose},

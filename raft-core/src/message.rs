@@ -269,6 +269,43 @@ impl Message {
         }
     }
 
+    /// How many kinds there are.
+    pub const KINDS: usize = 12;
+
+    /// Counts the kinds from 0, for counters.
+    pub(crate) const fn kind(&self) -> usize {
+        match self {
+            Self::PreVote(_) => 0,
+            Self::PreVoteReply(_) => 1,
+            Self::RequestVote(_) => 2,
+            Self::VoteReply(_) => 3,
+            Self::AppendEntries(_) => 4,
+            Self::AppendReply(_) => 5,
+            Self::TimeoutNow(_) => 6,
+            Self::TransferRefused(_) => 7,
+            Self::ReadIndex(_) => 8,
+            Self::ReadIndexReply(_) => 9,
+            Self::InstallMeta(_) => 10,
+            Self::NotMember(_) => 11,
+        }
+    }
+
+    /// The names of all kinds, in the order of the counters.
+    pub const NAMES: [&'static str; Self::KINDS] = [
+        "PreVote",
+        "PreVoteReply",
+        "RequestVote",
+        "VoteReply",
+        "AppendEntries",
+        "AppendReply",
+        "TimeoutNow",
+        "TransferRefused",
+        "ReadIndex",
+        "ReadIndexReply",
+        "InstallMeta",
+        "NotMember",
+    ];
+
     /// Name for people and counters.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -14,10 +14,11 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use bytes::Bytes;
 
 use crate::{
-    admission::{Capacity, Deferred},
+    admission::{Capacity, Priority, capacity::Backlog, deferred::Deferred},
     config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
+    lifecycle::skip::{ApplyFailure, Skips},
     log::{Entries, Log},
     message::{AppendResult, Envelope, Message},
     note::Note,
@@ -31,8 +32,9 @@ use crate::{
     role::RoleState,
     settings::Settings,
     snapshot::Snapshots,
+    status::Counters,
     storage::{
-        Boot, HardState,
+        Boot, DisableReason, HardState,
         fetch::Fetch,
         persist::{AckVerdict, PersistAck, PersistLane},
         recover::{BootError, NUMBER_MAX, has_lost, judge_boot},
@@ -86,6 +88,8 @@ pub struct Node {
     pub(crate) fetches: u64,
     /// Stamp of the last entry, or the highest ever seen if that entry left memory.
     pub(crate) last_stamp: u64,
+    /// Label of the last entry; `None` if that entry left memory and nothing followed it.
+    pub(crate) last_label: Option<u64>,
     /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
     pub(crate) snapshots: Snapshots,
@@ -93,6 +97,14 @@ pub struct Node {
     pub(crate) operations: Operations,
     pub(crate) changes: Changes,
     pub(crate) capacity: Capacity,
+    pub(crate) backlog: Backlog,
+    /// Where the machine failed.
+    pub(crate) apply_failed: Option<ApplyFailure>,
+    pub(crate) skips: Skips,
+    /// Why this node is out of service, as last told to the driver.
+    pub(crate) told_disabled: Option<DisableReason>,
+    pub(crate) role_since: Instant,
+    pub(crate) counters: Counters,
     /// The disk lost what it had acknowledged.
     pub(crate) quarantined: bool,
     pub(crate) reads: ReadQueue,
@@ -106,6 +118,8 @@ pub struct Node {
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
     pub(crate) accepted: Accepted,
+    /// What the newest settle changed, told with the next step.
+    pub(crate) settled: Accepted,
     /// Counts by reason; empty until the first refusal.
     pub(crate) rejections: Vec<u64>,
     pub(crate) clock_regressions: u64,
@@ -142,6 +156,8 @@ impl Node {
             applied,
             last_stamp,
             stubs,
+            last_label,
+            skipped,
         } = boot;
         let settings = snapshot.as_ref().map_or_else(|| options.settings(), |meta| meta.settings);
         let (base, base_index) = match &snapshot {
@@ -162,6 +178,12 @@ impl Node {
             changes: Changes::recovered(lacking),
             capacity: Capacity::All,
             quarantined,
+            backlog: Backlog::default(),
+            apply_failed: None,
+            skips: Skips::default(),
+            told_disabled: hard.disabled,
+            role_since: now,
+            counters: Counters::default(),
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -190,6 +212,7 @@ impl Node {
             apply_fetched: None,
             fetches: 0,
             last_stamp,
+            last_label,
             reads: ReadQueue::default(),
             tickets: Tickets::default(),
             ended: Vec::new(),
@@ -199,6 +222,7 @@ impl Node {
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
+            settled: Accepted::default(),
             rejections: Vec::new(),
             clock_regressions: 0,
             clock_back: false,
@@ -211,6 +235,7 @@ impl Node {
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);
         }
+        node.skips_recovered(&skipped);
         node.marks_recovered();
         node.restart_election_timer();
         // Campaigning is a vote for oneself: the promise binds that one too.
@@ -231,10 +256,13 @@ impl Node {
         } else {
             self.now = now;
         }
-        self.accepted = Accepted::default();
+        self.accepted = Accepted { issued: Issued::Nothing, ..self.settled };
         let result = if self.halted.is_some() { Err(Rejected::Halted) } else { self.route(input) };
         match result {
-            Ok(()) => Ok(self.accepted),
+            Ok(()) => {
+                self.settled = Accepted::default();
+                Ok(self.accepted)
+            }
             Err(rejected) => {
                 self.rejections.resize(Rejected::COUNT, 0);
                 if let Some(count) = self.rejections.get_mut(rejected as usize) {
@@ -288,8 +316,9 @@ impl Node {
             Input::ApplyFailed(index) => self.on_apply_failed(index)?,
             Input::Disable(reason) => self.on_disable(reason)?,
             Input::Enable => self.on_enable()?,
-            Input::UnsafeRecover(plan) => self.on_unsafe_recover(*plan)?,
-            Input::AcceptRecovery(epoch) => self.on_accept_recovery(epoch)?,
+            Input::SkipEntry { index, digest } => self.on_skip_entry(index, digest)?,
+            Input::UnsafeRecover(plan) => self.on_unsafe_recover(&plan)?,
+            Input::AcceptRecovery(plan) => self.on_accept_recovery(&plan)?,
             Input::Shutdown => self.halt(HaltReason::Shutdown),
         }
         self.unsettled = true;
@@ -301,46 +330,36 @@ impl Node {
     pub fn poll(&mut self) -> Option<Output> {
         if self.outbox.is_empty() && self.unsettled {
             self.unsettled = false;
+            self.accepted = self.settled;
             self.settle();
+            self.settled = self.accepted;
         }
         self.outbox.pop_front()
     }
 
-    /// Proposes a command.
+    /// Proposes a command of high priority. With `Options::buffer_while_candidate` the ticket may
+    /// be a deferred one, see [`Node::propose_with`].
     ///
     /// # Errors
     /// [`ProposeError`]: definite, nothing was appended.
     pub fn propose(&mut self, now: Instant, payload: Bytes) -> Result<Ticket, ProposeError> {
-        let refused = match self.step(now, Input::Propose(payload)) {
-            Ok(Accepted { issued: Issued::Proposal(ticket), .. }) => return Ok(ticket),
-            Ok(_) => Rejected::Halted,
-            Err(rejected) => rejected,
-        };
-        Err(match refused {
-            Rejected::NotLeader => ProposeError::NotLeader { hint: self.leader_hint() },
-            Rejected::ElectionInProgress => {
-                ProposeError::ElectionInProgress { term: self.hard.term }
-            }
-            Rejected::TooLarge => ProposeError::TooLarge { max: self.options.entry_bytes_max },
-            Rejected::QueueFull => ProposeError::QueueFull,
-            Rejected::CommitStalled => ProposeError::CommitStalled,
-            Rejected::Transferring => match self.transferring() {
-                Some(to) => ProposeError::Transferring { to },
-                None => ProposeError::NotLeader { hint: self.leader_hint() },
-            },
-            _ => ProposeError::Halted,
-        })
+        let result = self.step(now, Input::Propose(payload));
+        self.proposed(result, Priority::High)
     }
 
     fn on_receive(&mut self, envelope: Envelope) -> Result<(), Rejected> {
+        self.judge_listening(&envelope.message)?;
         self.judge_envelope(&envelope)?;
-        if self.quarantined {
-            // Whatever was promised before is forgotten, so nothing more is promised.
-            return Err(Rejected::Quarantined);
-        }
-        let Envelope { from, from_incarnation, term, message, .. } = envelope;
+        let adopts = self.may_adopt(&envelope) != (false, false);
+        let Envelope { cluster, epoch, from, from_incarnation, term, message, .. } = envelope;
+        let kind = message.kind();
         self.admit_stranger(from);
         self.on_message(from, term, message)?;
+        self.counters.received(kind);
+        self.on_sign_of_life(from);
+        if adopts {
+            self.adopt_identity(cluster, epoch);
+        }
         if let Some(peer) = self.peer_mut(from)
             && peer.incarnation == Incarnation(0)
         {
@@ -425,13 +444,14 @@ impl Node {
     /// Who may speak to us at all.
     fn judge_envelope(&self, envelope: &Envelope) -> Result<(), Rejected> {
         let hard = &self.hard;
-        if envelope.cluster != hard.cluster {
+        let (any_cluster, any_epoch) = self.may_adopt(envelope);
+        if envelope.cluster != hard.cluster && !any_cluster {
             return Err(Rejected::WrongCluster);
         }
         if envelope.group != hard.group {
             return Err(Rejected::WrongGroup);
         }
-        if envelope.epoch != hard.epoch {
+        if envelope.epoch != hard.epoch && !any_epoch {
             return Err(Rejected::WrongEpoch);
         }
         if envelope.to != hard.node {
@@ -482,6 +502,7 @@ impl Node {
                 self.settle_candidacy();
                 self.advance_commit();
                 self.witness_follows();
+                self.decide_skips();
             }
         }
         Ok(())
@@ -550,6 +571,7 @@ impl Node {
     pub(crate) fn send(&mut self, peer: &Peer, message: Message) {
         debug_assert_eq!(self.lane.durable_hard().term, self.hard.term, "inv:persist-before-send");
         let hard = &self.hard;
+        self.counters.sent(message.kind());
         self.outbox.push_back(Output::Send(Box::new(Envelope {
             cluster: hard.cluster,
             group: hard.group,

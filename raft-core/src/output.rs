@@ -20,12 +20,13 @@ use crate::{
     read::ReadLevel,
     snapshot::{SnapshotId, meta::SnapshotMeta},
     storage::{
-        HardState,
+        DisableReason, HardState,
         fetch::{FetchId, FetchPurpose},
         persist::PersistAck,
     },
     types::{
-        Incarnation, LogIndex, NodeId, OperationTicket, ReadTicket, Role, StageId, Term, Ticket,
+        Incarnation, Lifecycle, LogIndex, NodeId, OperationTicket, ReadTicket, Role, StageId, Term,
+        Ticket,
     },
 };
 
@@ -78,7 +79,8 @@ pub enum Output {
         /// How they end.
         outcome: Outcome,
     },
-    /// A deferred proposal was appended: from now on it has this ticket.
+    /// A deferred proposal was appended: from now on it has this ticket. Comes before any end of
+    /// it.
     Admitted {
         /// What `propose` gave.
         deferred: Ticket,
@@ -117,6 +119,13 @@ pub enum Output {
     ConfigChanged(Box<ConfigChanged>),
     /// Read entries of the durable log; then `EntriesRead` or `EntriesReadFailed`.
     ReadEntries(ReadEntries),
+    /// This node is out of service, or back in it, and that is durable. Told once a change.
+    LifecycleChanged {
+        /// Whether it takes part.
+        lifecycle: Lifecycle,
+        /// Why not.
+        reason: Option<DisableReason>,
+    },
     /// Fail-stop: this boot is over. Nothing is sent or persisted after it.
     Halted(HaltReason),
     /// A reason, for traces; only with `Options::notes`.
@@ -212,6 +221,11 @@ pub struct Apply {
     /// Ticket of the first entry if these were proposed here; the others count up from it. Their
     /// proposals end here, as successes. A term's opening no-op comes alone and without a ticket.
     pub first_ticket: Option<Ticket>,
+    /// The group has agreed to pass over this one entry: the machine does not see it, and a
+    /// proposal that ends here ends as skipped. `Applied` is reported as ever; a machine that keeps
+    /// its own `applied` on disk must also keep which of the newest indexes it skipped, for
+    /// [`crate::Boot::skipped`].
+    pub skipped: bool,
 }
 
 /// A request for entries of the durable log.

@@ -9,7 +9,10 @@
 use crate::{
     config::{quorum::Seat, removed::Departing, witness::Diet},
     message::PreVoteReply,
-    replication::progress::{Progress, ProgressState},
+    replication::{
+        progress::{Progress, ProgressState},
+        silence::Quiet,
+    },
     types::{Incarnation, Instant, LogIndex, NodeId},
 };
 
@@ -58,6 +61,8 @@ pub(crate) struct Peer {
     pub(crate) counts_from: LogIndex,
     /// It left in this reign and is still sent to.
     pub(crate) departing: Option<Departing>,
+    /// While leading: whether it answers at all.
+    pub(crate) quiet: Quiet,
 }
 
 impl Peer {
@@ -82,6 +87,7 @@ impl Peer {
             diet: Diet::Full,
             counts_from: LogIndex::ZERO,
             departing: None,
+            quiet: Quiet::default(),
         }
     }
 

@@ -12,11 +12,12 @@ use alloc::{boxed::Box, collections::VecDeque};
 
 use crate::{
     Node,
+    admission::DeferredRefusal,
     error::{HaltReason, ReadFailure, UnknownReason},
     input::Changed,
     log::{Entry, EntryKind},
     output::Outcome,
-    replication::{progress::Progress, stamp::LedClock},
+    replication::{progress::Progress, silence::Quiet, stamp::LedClock},
     transfer::{Transfer, void::AliveTransfers},
     types::{Instant, LogIndex, NodeId, Role, Term},
 };
@@ -102,6 +103,7 @@ impl Node {
         }
         let was = self.role();
         if was == Role::Leader {
+            self.operations_reign_ends();
             self.fail_led_reads(ReadFailure::LeadershipLost);
             self.tickets.close(self.now.plus(self.options.pending_after_loss_ns));
             self.transfer_reign_ends();
@@ -110,6 +112,12 @@ impl Node {
         }
         if was != Role::Follower {
             self.role = RoleState::Follower;
+            self.role_since = self.now;
+            self.refuse_deferred(if was == Role::Leader {
+                DeferredRefusal::NotLeader
+            } else {
+                DeferredRefusal::ElectionLost
+            });
             for peer in &mut self.peers {
                 peer.request_due = false;
                 peer.granted = None;
@@ -132,7 +140,7 @@ impl Node {
     /// changes.
     pub(crate) fn become_pre_candidate(&mut self, min_term: Term) {
         self.pre_vote_rounds = self.pre_vote_rounds.saturating_add(1);
-        self.role = RoleState::PreCandidate { round: self.pre_vote_rounds, min_term };
+        self.enter_role(RoleState::PreCandidate { round: self.pre_vote_rounds, min_term });
         self.leave_leader();
         self.leader = None;
         self.ask_everybody();
@@ -150,11 +158,17 @@ impl Node {
         self.leave_leader();
         self.enter_term(term.max(min_term));
         self.hard.vote = Some(self.hard.node);
-        self.role = RoleState::Candidate;
+        self.enter_role(RoleState::Candidate);
+        self.counters.elections_started = self.counters.elections_started.saturating_add(1);
         self.leader = None;
         self.ask_everybody();
         self.restart_election_timer();
         self.changed(Changed::ROLE);
+    }
+
+    fn enter_role(&mut self, role: RoleState) {
+        self.role = role;
+        self.role_since = self.now;
     }
 
     fn ask_everybody(&mut self) {
@@ -179,9 +193,11 @@ impl Node {
             peer.request_due = false;
             peer.promised_at = None;
             peer.heard_at = None;
+            peer.quiet = Quiet::start(self.now);
         }
         let opening = last.next();
-        self.role = RoleState::Leader(Box::new(Leader {
+        self.counters.elections_won = self.counters.elections_won.saturating_add(1);
+        self.enter_role(RoleState::Leader(Box::new(Leader {
             opening,
             round: 0,
             open_rounds: VecDeque::new(),
@@ -195,7 +211,7 @@ impl Node {
             alive_transfers: AliveTransfers::default(),
             lease_from: 0,
             clock: LedClock::start(self.last_stamp, self.now),
-        }));
+        })));
         self.leader = Some(self.hard.node);
         self.verified = LogIndex::ZERO;
         self.answer.reset();

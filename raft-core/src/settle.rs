@@ -36,7 +36,7 @@ impl Node {
         self.announce_configuration();
         self.begin_read_round();
         self.make_persist();
-        if self.lane.durable_hard().term == self.hard.term {
+        if self.lane.durable_hard().term == self.hard.term && self.speaks() {
             self.send_requests();
             self.send_vote_replies();
             self.send_pre_vote_replies();
@@ -51,6 +51,8 @@ impl Node {
         }
         self.settle_snapshots();
         self.hand_out_apply();
+        self.count_backlog();
+        self.announce_lifecycle();
         self.report_ended();
         self.report_operations();
         self.release_reads();
@@ -135,6 +137,7 @@ impl Node {
         self.refuse_deferred(DeferredRefusal::Halted);
         self.transfer_reign_ends();
         self.change_reign_ends();
+        self.end_operations(why);
         self.report_ended();
         self.report_operations();
         self.reads.fail_all(read);

@@ -193,6 +193,11 @@ impl Tickets {
         })
     }
 
+    /// Whether proposals of that term may still be open.
+    pub(crate) fn knows(&self, term: Term) -> bool {
+        self.reigns.iter().any(|reign| reign.term == term)
+    }
+
     /// Each open reign: term, opening, last, ended, when it expires.
     pub(crate) fn fold(
         &self,

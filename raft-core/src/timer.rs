@@ -57,7 +57,7 @@ impl Node {
         earlier(&mut at, self.snapshot_deadline());
         earlier(&mut at, self.deferred_deadline());
         earlier(&mut at, self.reads_deadline());
-        earlier(&mut at, self.progress_deadline());
+        earlier(&mut at, self.operations_deadline());
         Some(at)
     }
 
@@ -82,7 +82,7 @@ impl Node {
         self.on_snapshot_tick();
         self.on_deferred_tick();
         self.on_reads_tick();
-        self.on_progress_tick();
+        self.on_operations_tick();
         match self.role() {
             Role::Leader => self.on_leader_tick(),
             Role::Follower => {

@@ -59,7 +59,8 @@ id! {
 id! {
     /// Names one accepted proposal; ends exactly once (`Apply`, or `Outcome`).
     ///
-    /// Tickets are minted in order of append, so a batch is a range.
+    /// Tickets are minted in order of append, so a batch is a range. A proposal that waits to be
+    /// appended has a ticket of a space of its own ([`Ticket::is_deferred`]).
     Ticket, "t"
 }
 id! {
@@ -75,6 +76,21 @@ id! {
 id! {
     /// A received snapshot that the driver keeps in its staging area; the driver's own number.
     StageId, "s"
+}
+
+impl Ticket {
+    const DEFERRED: u64 = 1 << 63;
+
+    pub(crate) const fn deferred(number: u64) -> Self {
+        Self(number | Self::DEFERRED)
+    }
+
+    /// Whether the proposal waits to be appended: it ends with `Outcome::Refused`, or
+    /// `Output::Admitted` gives it the log's ticket, which no deferred one ever equals.
+    #[must_use]
+    pub const fn is_deferred(self) -> bool {
+        self.0 & Self::DEFERRED != 0
+    }
 }
 
 impl Term {

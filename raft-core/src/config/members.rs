@@ -18,7 +18,7 @@ use crate::{
     log::{Entry, EntryKind, Run},
     output::{ConfigChanged, Output},
     peer::Peer,
-    replication::progress::Progress,
+    replication::{progress::Progress, silence::Quiet},
     role::RoleState,
     settings::Settings,
     types::{Incarnation, LogIndex, LogPosition, NodeId, Role},
@@ -228,6 +228,7 @@ impl Node {
             if leads {
                 peer.progress = Progress::start(self.log.last_index());
                 peer.counts_from = if data(peer.seat) { index } else { LogIndex::ZERO };
+                peer.quiet = Quiet::start(self.now);
             }
             let at = self.peers.partition_point(|other| other.id < node);
             self.peers.insert(at, peer);

@@ -27,6 +27,7 @@ impl Node {
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running
             && self.has_room_for_a_term()
+            && self.holds_decree()
     }
 
     /// From now on this node campaigns with `priority`, if it `can_lead` at all.

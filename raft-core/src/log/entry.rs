@@ -13,10 +13,13 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::types::{LogIndex, LogPosition, Term};
+use crate::{
+    rng::mix,
+    types::{LogIndex, LogPosition, Term},
+};
 
 /// What an entry is for. An open enumeration: numbers are frozen, a replica that meets a kind it
-/// does not know halts rather than skip it.
+/// does not know is disabled rather than skip it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -89,7 +92,7 @@ pub struct Entry {
     /// Replicated time in nanoseconds, written by the leader at append. Never decreases along a
     /// log, and counts only time led under quorum contact.
     pub stamp: u64,
-    /// The leader's label of the entry; 0 where no label hook is set.
+    /// The proposer's label, carried on by entries without one of their own; 0 before the first.
     pub label: u64,
     /// The command; opaque to the core.
     pub payload: Bytes,
@@ -100,6 +103,16 @@ impl Entry {
     #[must_use]
     pub const fn len_bytes(&self) -> u64 {
         self.payload.len() as u64
+    }
+
+    /// A digest of what the entry says: its kind and payload, wherever it stands.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let word = |chunk: &[u8]| {
+            chunk.iter().fold(0_u64, |word, byte| word.wrapping_shl(8) | u64::from(*byte))
+        };
+        let start = mix(u64::from(self.kind.0), self.len_bytes());
+        self.payload.chunks(8).fold(start, |digest, chunk| mix(digest, word(chunk)))
     }
 }
 

@@ -180,6 +180,16 @@ impl Tail {
         (!out.is_empty()).then_some(out)
     }
 
+    /// Payload bytes of the sealed entries above `below` up to `upto`, as far as they are held.
+    pub(crate) fn bytes_between(&self, below: LogIndex, upto: LogIndex) -> u64 {
+        let first = below.next().max(self.first());
+        let runs = self.runs.iter().skip(self.position(first));
+        runs.take_while(|run| run.first() <= upto).fold(0, |sum, run| {
+            let part = run.suffix(first).and_then(|part| part.prefix(upto));
+            sum.saturating_add(part.map_or(0, |part| part.len_bytes()))
+        })
+    }
+
     /// Every held entry from `from` on, sealed or not, with its position.
     pub(crate) fn iter_from(
         &self,
@@ -196,10 +206,14 @@ impl Tail {
             .filter(move |(position, _)| position.index >= from)
     }
 
-    /// The stamp of the last entry, if it is held.
-    pub(crate) fn last_stamp(&self) -> Option<u64> {
-        let open = self.open.last();
-        open.or_else(|| self.runs.back()?.as_slice().last()).map(|entry| entry.stamp)
+    /// The last entry, if it is held.
+    pub(crate) fn last_entry(&self) -> Option<&Entry> {
+        self.open.last().or_else(|| self.runs.back()?.as_slice().last())
+    }
+
+    /// The entry at `index`, if it is held.
+    pub(crate) fn get(&self, index: LogIndex) -> Option<&Entry> {
+        self.iter_from(index).next().filter(|(at, _)| at.index == index).map(|(_, entry)| entry)
     }
 }
 

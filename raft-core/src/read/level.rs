@@ -81,11 +81,14 @@ impl Node {
         Err(match refused {
             Rejected::NotLeader => not_leader,
             Rejected::ElectionInProgress => ReadError::ElectionInProgress { term: self.hard.term },
-            Rejected::Transferring => {
-                self.transferring().map_or(not_leader, |to| ReadError::Transferring { to })
-            }
+            Rejected::Transferring => self
+                .transferring()
+                .map_or(not_leader, |to| ReadError::Transferring { to: Some(to) }),
             Rejected::ReadQueueFull | Rejected::QueueFull => ReadError::QueueFull,
-            Rejected::ApplyQueueFull => ReadError::ApplyQueueFull,
+            Rejected::ApplyQueueFull => {
+                let (entries, bytes) = self.apply_backlog();
+                ReadError::ApplyQueueFull { entries, bytes }
+            }
             Rejected::CommitStalled => ReadError::CommitStalled,
             Rejected::LeaseUnavailable => {
                 ReadError::LeaseUnavailable(self.lease().err().unwrap_or(NoLease::NotEarned))
@@ -96,9 +99,9 @@ impl Node {
             Rejected::DeadlinePassed => ReadError::DeadlinePassed,
             Rejected::NoData => ReadError::NoData,
             Rejected::NotInGroup => ReadError::NotInGroup,
-            Rejected::Disabled => ReadError::Disabled,
+            Rejected::Disabled => ReadError::Disabled { reason: self.disabled() },
             Rejected::Quarantined => ReadError::Quarantined,
-            Rejected::ApplyHalted => ReadError::ApplyHalted,
+            Rejected::ApplyHalted => ReadError::ApplyHalted { at: self.apply_failed },
             _ => ReadError::Halted,
         })
     }
@@ -134,10 +137,8 @@ impl Node {
             return Err(Rejected::ReadQueueFull);
         }
         // A machine that is far behind would only gather reads.
-        let backlog = self.commit.since(self.applied);
-        let waits = level != ReadLevel::Local || min_index > self.applied;
-        if waits && backlog > self.options.apply_queue_entries_max {
-            return Err(Rejected::ApplyQueueFull);
+        if level != ReadLevel::Local || min_index > self.applied {
+            self.judge_machine()?;
         }
         if level == ReadLevel::ThroughLog {
             self.judge_query_entry()?;

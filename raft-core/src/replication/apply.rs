@@ -11,6 +11,7 @@ use crate::{
     Node,
     error::Rejected,
     input::Changed,
+    lifecycle::skip::Lookahead,
     log::{Entries, Run},
     output::{Apply, Outcome, Output, ReadEntries},
     storage::fetch::{Fetch, FetchId, FetchPurpose},
@@ -20,7 +21,7 @@ use crate::{
 impl Node {
     /// The machine has applied everything up to `upto`.
     pub(crate) fn on_applied(&mut self, upto: LogIndex) -> Result<(), Rejected> {
-        if upto > self.handed {
+        if upto > self.handed || self.apply_failed.is_some_and(|at| upto >= at.index) {
             return Err(Rejected::AppliedTooFar);
         }
         if self.is_before_install(upto) {
@@ -37,27 +38,34 @@ impl Node {
             }
             self.marks_applied();
             self.changed(Changed::APPLIED);
+            self.decide_skips();
         }
         Ok(())
     }
 
     /// Entries read back for apply; handed out at the next settle if they are still next.
     pub(crate) fn on_entries_for_apply(&mut self, entries: Entries) {
-        if entries.first() == Some(self.handed.next()) {
+        if self.apply_failed.is_some() {
+            self.on_failed_read(&entries);
+        } else if entries.first() == Some(self.handed.next()) {
             self.apply_fetched = Some(entries);
         }
     }
 
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
+        if self.apply_failed.is_some() {
+            self.fetch_failed();
+            return;
+        }
         if self.apply_is_held() {
             return;
         }
-        let ready = self.commit.min(self.lane.durable());
+        let all = self.commit.min(self.lane.durable());
         if self.lacks_data() {
             return;
         }
-        while self.handed < ready {
+        while self.handed < all && self.speaks() {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);
             let bytes = self.options.apply_inflight_bytes_max.saturating_sub(self.applying_bytes);
@@ -65,6 +73,15 @@ impl Node {
                 return;
             }
             let first = self.handed.next();
+            let (ready, skip) = if self.skips.is_empty() {
+                (all, None)
+            } else {
+                match self.skips.lookahead(first, self.commit) {
+                    Lookahead::Wait => return,
+                    Lookahead::ClearUpto(upto) => (all.min(upto), None),
+                    Lookahead::Skip(digest) => (first, Some(digest)),
+                }
+            };
             let entries = match self.apply_fetched.take() {
                 Some(fetched) => Some(fetched),
                 None => self.log.tail().slice(first, ready, room, bytes),
@@ -73,14 +90,40 @@ impl Node {
                 self.fetch_for_apply(first, ready, room, bytes);
                 return;
             };
-            self.hand_out(entries);
+            match skip {
+                None => self.hand_out(&entries, ready),
+                Some(digest) => self.hand_out_skipped(&entries, digest),
+            }
         }
     }
 
-    fn hand_out(&mut self, entries: Entries) {
+    /// Hands out the next entry as one to be passed over, if it is the one that was meant.
+    fn hand_out_skipped(&mut self, entries: &Entries, digest: u64) {
+        let index = self.handed.next();
+        let Some(entry) = entries.iter().next().filter(|e| e.position.index == index) else {
+            return;
+        };
+        let actual = entry.entry.digest();
+        if actual != digest {
+            // The same entry and the same skip everywhere, so this is judged alike everywhere.
+            self.skips.void(index, actual);
+            return;
+        }
+        self.skips.honour(index);
+        let from = self.outbox.len();
+        self.hand_out(entries, index);
+        for output in self.outbox.iter_mut().skip(from) {
+            if let Output::Apply(apply) = output {
+                apply.skipped = true;
+            }
+        }
+    }
+
+    fn hand_out(&mut self, entries: &Entries, upto: LogIndex) {
         let ready = self.commit.min(self.lane.durable());
         // One output per term: within one, tickets are a range.
         for run in entries.runs() {
+            let Some(run) = run.prefix(upto) else { break };
             assert_eq!(run.first(), self.handed.next(), "apply has no holes");
             assert!(run.last() <= ready, "only what is committed and durable here is applied");
             let ended = &mut self.ended;
@@ -88,8 +131,8 @@ impl Node {
                 ended.push((range, Outcome::Superseded));
             });
             self.handed = run.last();
-            self.note_handed_out(run);
-            self.hand_out_run(run.clone());
+            self.note_handed_out(&run);
+            self.hand_out_run(run);
         }
     }
 
@@ -114,7 +157,8 @@ impl Node {
     fn emit_apply(&mut self, run: Run, first_ticket: Option<Ticket>) {
         self.applying.push_back((run.last(), run.len_bytes()));
         self.applying_bytes = self.applying_bytes.saturating_add(run.len_bytes());
-        self.outbox.push_back(Output::Apply(Apply { entries: Entries::from(run), first_ticket }));
+        let entries = Entries::from(run);
+        self.outbox.push_back(Output::Apply(Apply { entries, first_ticket, skipped: false }));
     }
 
     fn fetch_for_apply(&mut self, first: LogIndex, ready: LogIndex, room: u64, bytes_max: u64) {

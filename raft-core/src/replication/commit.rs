@@ -42,6 +42,9 @@ impl Node {
             debug_assert!(commit >= leader.opening, "own-term commit rule");
         }
         self.changed(Changed::COMMIT);
+        self.counters.entries_committed =
+            self.counters.entries_committed.saturating_add(commit.since(before));
         self.marks_committed(before);
+        self.decide_skips();
     }
 }

@@ -12,10 +12,11 @@
 use crate::{
     Node,
     error::{HaltReason, Rejected},
+    lifecycle::disable::is_supported,
     log::{Entries, Run},
     message::{AppendEntries, AppendReply, AppendResult, Message},
     note::Note,
-    storage::recover::NUMBER_MAX,
+    storage::{DisableReason, recover::NUMBER_MAX},
     types::{LogIndex, LogPosition, NodeId, Role, Term},
 };
 
@@ -95,7 +96,7 @@ impl Node {
         let verified = self.take_entries(append.previous.index, &append.entries);
         self.verified = self.verified.max(verified);
         let commit = append.commit.min(self.verified);
-        if commit > self.commit && self.halted.is_none() {
+        if commit > self.commit && self.halted.is_none() && self.speaks() {
             self.set_commit(commit);
         }
         self.on_new_leader_seen(from);
@@ -182,16 +183,13 @@ impl Node {
                 verified = run.last();
                 continue;
             };
-            if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
+            if let Some(strange) = fresh.iter().find(|e| !is_supported(e, self.options.level)) {
+                // Nothing of it is believed, not even where it would cut.
+                let (index, kind) = (strange.position.index, strange.entry.kind.0);
+                self.disable_for(DisableReason::UnsupportedEntry { index, kind });
                 return fresh.first().prev();
             }
-            if let Some(kind) =
-                fresh.iter().find(|entry| !entry.entry.kind.is_known(self.options.level))
-            {
-                self.halt(HaltReason::UnknownEntryKind {
-                    index: kind.position.index,
-                    kind: kind.entry.kind.0,
-                });
+            if fresh.first() <= self.log.last_index() && !self.cut_conflict(fresh.first()) {
                 return fresh.first().prev();
             }
             if self.log.last().term != fresh.term() && !self.has_room_for_a_term() {
@@ -206,8 +204,12 @@ impl Node {
             };
             let Some(accepted) = self.what_fits(fresh) else { return self.log.last_index() };
             verified = accepted.last();
-            let stamp = accepted.as_slice().last().map_or(0, |entry| entry.stamp);
-            self.last_stamp = self.last_stamp.max(stamp);
+            if let Some(last) = accepted.as_slice().last() {
+                self.last_stamp = self.last_stamp.max(last.stamp);
+                self.last_label = Some(last.label);
+            }
+            self.counters.entries_appended =
+                self.counters.entries_appended.saturating_add(accepted.len());
             self.log_changed(accepted.first());
             self.log.append_run(accepted.clone());
             self.marks_appended(&accepted);
@@ -250,9 +252,11 @@ impl Node {
         for peer in &mut self.peers {
             peer.progress.fetch.on_truncate(from);
         }
-        if let Some(stamp) = self.log.tail().last_stamp() {
+        let last = self.log.tail().last_entry().map(|entry| (entry.stamp, entry.label));
+        if let Some((stamp, _)) = last {
             self.last_stamp = stamp;
         }
+        self.last_label = last.map(|(_, label)| label).or_else(|| self.label_below());
         self.log_changed(from);
         self.marks_truncated(from);
         self.changed(crate::input::Changed::DURABLE);

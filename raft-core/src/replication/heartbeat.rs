@@ -27,6 +27,7 @@ impl Node {
         }
         if self.now >= leader.heartbeat_at {
             leader.heartbeat_at = self.now.plus(self.options.heartbeat_ns);
+            self.judge_silence();
             // What was lost is sent again with the heartbeat: a probe may repeat.
             for peer in &mut self.peers {
                 peer.progress.probing = false;

@@ -61,6 +61,13 @@ impl Node {
             peer.progress.become_snapshot();
             return;
         }
+        if peer.quiet.is_silent() {
+            // One small message at a time, until it says something.
+            if peer.quiet.take_due() {
+                self.send_entries(peer, Entries::EMPTY, round);
+            }
+            return;
+        }
         let mut sent = false;
         while peer.progress.next <= last && peer.progress.may_send(&self.options) {
             let next = peer.progress.next;

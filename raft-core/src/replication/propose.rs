@@ -4,57 +4,74 @@
 //! After that the proposal is an entry like any other and ends through its ticket.
 //! **Source.** Thesis §3.5; admission limits are ours (every queue bounded).
 //! **Upholds.** `inv:leader-append-only`, `inv:nothing-lost`, `inv:bounded`.
-//! **Not here.** How it ends (`ticket.rs`).
+//! **Not here.** Who may propose (`admission/`), how it ends (`ticket.rs`).
 
 use bytes::Bytes;
 
 use crate::{
     Node,
+    admission::deferred::Outstanding,
     error::Rejected,
     input::{Changed, Issued},
     log::{Entry, EntryKind},
     role::RoleState,
-    storage::recover::NUMBER_MAX,
-    types::{LogIndex, LogPosition, Role},
+    types::{LogIndex, LogPosition, Ticket},
 };
 
 impl Node {
-    /// Takes a command at a leader.
-    pub(crate) fn on_propose(&mut self, payload: Bytes) -> Result<(), Rejected> {
-        if self.role() != Role::Leader {
-            return Err(self.not_leader());
-        }
-        if self.transferring().is_some() {
-            return Err(Rejected::Transferring);
-        }
-        let size = payload.len() as u64;
-        if size > self.options.entry_bytes_max {
-            return Err(Rejected::TooLarge);
-        }
-        if self.tickets.open_count() >= self.options.proposals_max {
+    /// Appends a command of high priority, or says which limit it meets.
+    pub(crate) fn append_command(&mut self, payload: Bytes, label: u64) -> Result<(), Rejected> {
+        self.judge_append(payload.len() as u64)?;
+        let (_, ticket) = self.append_proposal(payload, label);
+        self.accepted.issued = Issued::Proposal(ticket);
+        Ok(())
+    }
+
+    /// Whether a command of high priority and `size` bytes may be appended now. What low ones hold
+    /// of the limits does not count against it.
+    pub(crate) fn judge_append(&mut self, size: u64) -> Result<(), Rejected> {
+        let spared = self.deferred.outstanding(self.handed, self.applied);
+        let open = self.tickets.open_count().saturating_sub(spared.open);
+        if open >= self.options.proposals_max {
             return Err(Rejected::QueueFull);
         }
-        if !self.tail_has_room(1, size) || self.log.last_index().0 >= NUMBER_MAX {
-            return Err(Rejected::CommitStalled);
+        if self.apply_queue_full(&spared) {
+            return Err(Rejected::ApplyQueueFull);
         }
-        let index =
-            self.append_own(Entry { kind: EntryKind::COMMAND, payload, ..Entry::default() });
-        self.accepted.issued = Issued::Proposal(self.tickets.mint(index));
-        Ok(())
+        self.judge_store(1, size, &spared)
+    }
+
+    /// Appends a command that was admitted.
+    pub(crate) fn append_proposal(&mut self, payload: Bytes, label: u64) -> (LogIndex, Ticket) {
+        let kind = EntryKind::COMMAND;
+        let index = self.append_own(Entry { kind, label, payload, ..Entry::default() });
+        (index, self.tickets.mint(index))
     }
 
     /// Whether the tail can hold this much more once what is durable has left it.
     pub(crate) fn tail_has_room(&mut self, entries: u64, bytes: u64) -> bool {
+        self.tail_has_room_beyond(entries, bytes, &Outstanding::default())
+    }
+
+    /// The same, where what `spared` holds is not counted.
+    pub(crate) fn tail_has_room_beyond(
+        &mut self,
+        entries: u64,
+        bytes: u64,
+        spared: &Outstanding,
+    ) -> bool {
+        let entries_max = self.options.tail_entries_max.saturating_add(spared.entries);
+        let bytes_max = self.options.tail_bytes_max.saturating_add(spared.bytes);
         let room = |node: &Self| {
             let tail = node.log.tail();
-            tail.entries().saturating_add(entries) <= node.options.tail_entries_max
-                && tail.bytes().saturating_add(bytes) <= node.options.tail_bytes_max
+            tail.entries().saturating_add(entries) <= entries_max
+                && tail.bytes().saturating_add(bytes) <= bytes_max
         };
         if room(self) {
             return true;
         }
-        let entries_max = self.options.tail_entries_max.saturating_sub(entries);
-        let bytes_max = self.options.tail_bytes_max.saturating_sub(bytes);
+        let entries_max = entries_max.saturating_sub(entries);
+        let bytes_max = bytes_max.saturating_sub(bytes);
         let durable = self.lane.durable();
         // A refusal changes nothing, so nothing leaves unless that makes the room.
         let helps = self.log.tail().could_shrink_to(durable, entries_max, bytes_max);
@@ -78,6 +95,11 @@ impl Node {
             entry.stamp = leader.clock.advance(self.now, leader.contact, period);
         }
         self.last_stamp = self.last_stamp.max(entry.stamp);
+        if entry.label == 0 {
+            entry.label = self.last_label.unwrap_or(0);
+        }
+        self.last_label = Some(entry.label);
+        self.counters.entries_appended = self.counters.entries_appended.saturating_add(1);
         let mark = entry.kind.is_mark().then(|| entry.clone());
         let index = self.log.append(self.hard.term, entry);
         self.log_changed(index);
@@ -85,14 +107,6 @@ impl Node {
             self.mark_appended(LogPosition::new(self.hard.term, index), &mark);
         }
         index
-    }
-
-    /// The refusal of a node that does not lead.
-    pub(crate) fn not_leader(&self) -> Rejected {
-        match self.role() {
-            Role::Candidate | Role::PreCandidate => Rejected::ElectionInProgress,
-            Role::Follower | Role::Leader => Rejected::NotLeader,
-        }
     }
 
     /// The log was written or cut from `from` on.

@@ -11,10 +11,14 @@ use crate::{
     Node,
     error::{HaltReason, Rejected},
     input::Changed,
+    lifecycle::disable::is_supported,
     log::Entries,
     message::{AppendReply, AppendResult},
     role::RoleState,
-    storage::fetch::{Fetch, FetchFailure, FetchId},
+    storage::{
+        DisableReason,
+        fetch::{Fetch, FetchFailure, FetchId},
+    },
     types::{LogIndex, LogPosition, NodeId},
 };
 
@@ -54,6 +58,7 @@ impl Node {
         if let Some(peer) = self.peer_mut(from) {
             peer.applied = peer.applied.max(reply.applied);
             peer.heard_at = Some(now);
+            peer.quiet.answered(now);
         }
         // A node that holds nothing is no evidence of a quorum (D-W6).
         if reply.result != AppendResult::NeedSnapshot {
@@ -131,16 +136,14 @@ impl Node {
             self.halt(HaltReason::ReadMismatch { index });
             return Ok(());
         }
-        if let Some(unknown) =
-            entries.iter().find(|entry| !entry.entry.kind.is_known(self.options.level))
-        {
+        self.close_fetch(asker, Fetch::Idle);
+        if let Some(unknown) = entries.iter().find(|e| !is_supported(e, self.options.level)) {
             // A newer version wrote it here, and this one must not go past it.
             let (index, kind) = (unknown.position.index, unknown.entry.kind.0);
-            self.halt(HaltReason::UnknownEntryKind { index, kind });
+            self.disable_for(DisableReason::UnsupportedEntry { index, kind });
             return Ok(());
         }
         self.judge_fetched(&entries);
-        self.close_fetch(asker, Fetch::Idle);
         match asker {
             Some(peer) => self.on_entries_for_peer(peer, first, entries),
             None => self.on_entries_for_apply(entries),

@@ -39,6 +39,7 @@ impl Node {
             self.lane.on_publish(position.index);
         } else {
             self.reset_log(position, meta.stamp);
+            self.last_label = Some(meta.label);
         }
         // What was asked for is covered by the snapshot, or will be asked for again.
         self.apply_fetch = Fetch::Idle;
@@ -113,6 +114,7 @@ impl Node {
             out.later.retain(|(at, _)| *at > index);
             out.settings = meta.settings;
             self.handed = index;
+            self.skips_covered(index);
             self.applying.push_back((index, 0));
             self.snapshots.installing = Some(index);
             self.outbox.push_back(Output::InstallSnapshot(meta.clone()));

@@ -52,9 +52,7 @@ impl Node {
         received: ReceivedSnapshot,
     ) -> Result<(), Rejected> {
         let ReceivedSnapshot { stage, meta, from, term } = received;
-        if self.quarantined {
-            return Err(Rejected::Quarantined);
-        }
+        self.judge_in_service()?;
         if from == self.hard.node || term == Term::ZERO || term.0 > NUMBER_MAX {
             return Err(Rejected::Malformed);
         }

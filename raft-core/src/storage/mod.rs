@@ -13,10 +13,12 @@ pub(crate) mod persist;
 pub(crate) mod recover;
 
 use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use crate::{
     config::Configuration,
     log::{Entry, TermRun},
+    rng::mix,
     snapshot::meta::SnapshotMeta,
     types::{
         BootId, ClusterId, GroupId, Incarnation, LogIndex, LogPosition, NodeId, RecoveryEpoch, Term,
@@ -71,6 +73,36 @@ pub enum DisableReason {
         /// The entry.
         index: LogIndex,
     },
+    /// What this node promised or applied cannot be trusted any more: it must be added again as a
+    /// new incarnation. A node disabled for this is quarantined.
+    MustRejoin,
+}
+
+impl DisableReason {
+    /// One number for a digest.
+    pub(crate) fn word(self) -> u64 {
+        match self {
+            Self::Operator(number) => mix(1, number),
+            Self::UnsupportedEntry { index, kind } => mix(mix(2, index.0), u64::from(kind)),
+            Self::SkipAfterApply { index } => mix(3, index.0),
+            Self::MustRejoin => 4,
+        }
+    }
+}
+
+impl fmt::Display for DisableReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator(number) => write!(f, "by an operator ({number})"),
+            Self::UnsupportedEntry { index, kind } => {
+                write!(f, "entry {index} of kind {kind} is not supported by this version")
+            }
+            Self::SkipAfterApply { index } => {
+                write!(f, "the group skips entry {index}, which this machine had applied")
+            }
+            Self::MustRejoin => f.write_str("it must be added again as a new incarnation"),
+        }
+    }
 }
 
 impl HardState {
@@ -131,6 +163,13 @@ pub struct Boot {
     ///
     /// [`EntryKind::is_stub`]: crate::EntryKind::is_stub
     pub stubs: LogIndex,
+    /// Label of the last entry of the log; `None` if it was not looked up, and then
+    /// [`crate::Node::last_label`] does not know it either until an entry follows.
+    pub last_label: Option<u64>,
+    /// The indexes at or below `applied` that the machine was told to skip
+    /// ([`crate::Apply::skipped`]); only those above the snapshot matter. Empty for a machine in
+    /// memory.
+    pub skipped: Vec<LogIndex>,
 }
 
 impl Boot {
@@ -155,6 +194,8 @@ impl Boot {
             applied: LogIndex::ZERO,
             last_stamp: 0,
             stubs: LogIndex::ZERO,
+            last_label: Some(0),
+            skipped: Vec::new(),
         }
     }
 
@@ -162,9 +203,24 @@ impl Boot {
     /// `last_stamp` is the stamp of its last entry.
     #[must_use]
     pub fn with_log(mut self, terms: Vec<TermRun>, last: LogIndex, last_stamp: u64) -> Self {
+        self.last_label = self.last_label.filter(|_| terms.is_empty());
         self.terms = terms;
         self.last = last;
         self.last_stamp = last_stamp;
+        self
+    }
+
+    /// The same with the label of the log's last entry; give it after the log.
+    #[must_use]
+    pub const fn with_label(mut self, label: u64) -> Self {
+        self.last_label = Some(label);
+        self
+    }
+
+    /// The same with a machine on disk that skipped these indexes.
+    #[must_use]
+    pub fn with_skipped(mut self, skipped: Vec<LogIndex>) -> Self {
+        self.skipped = skipped;
         self
     }
 
@@ -181,6 +237,7 @@ impl Boot {
         self.first = meta.index().next();
         self.last = meta.index();
         self.last_stamp = meta.stamp;
+        self.last_label = Some(meta.label);
         self.applied = meta.index();
         self.snapshot = Some(Box::new(meta));
         self

@@ -20,8 +20,8 @@ use alloc::collections::VecDeque;
 
 use crate::{
     rng::mix,
-    storage::HardState,
-    types::{BootId, LogIndex, NodeId, Term},
+    storage::{DisableReason, HardState},
+    types::{BootId, ClusterId, LogIndex, NodeId, RecoveryEpoch, Term},
 };
 
 /// Names one `Persist`. Opaque: give it back in `Persisted`, unchanged, in any order.
@@ -47,11 +47,21 @@ pub(crate) struct HardMark {
     pub(crate) term: Term,
     pub(crate) vote: Option<NodeId>,
     pub(crate) promise_ns: u64,
+    pub(crate) disabled: Option<DisableReason>,
+    pub(crate) epoch: RecoveryEpoch,
+    pub(crate) cluster: ClusterId,
 }
 
 impl HardMark {
     pub(crate) const fn of(hard: &HardState) -> Self {
-        Self { term: hard.term, vote: hard.vote, promise_ns: hard.promise_ns }
+        Self {
+            term: hard.term,
+            vote: hard.vote,
+            promise_ns: hard.promise_ns,
+            disabled: hard.disabled,
+            epoch: hard.epoch,
+            cluster: hard.cluster,
+        }
     }
 }
 
@@ -131,6 +141,10 @@ impl PersistLane {
             word(hard.vote.map_or(0, |_| 1));
             word(hard.vote.map_or(0, |vote| vote.0));
             word(hard.promise_ns);
+            word(hard.disabled.map_or(0, DisableReason::word));
+            for number in [hard.epoch.number, hard.epoch.plan_id, hard.cluster.0] {
+                word(number);
+            }
             word(u64::from(acknowledged));
         }
         word(self.open.len() as u64);
@@ -156,6 +170,16 @@ impl PersistLane {
     /// The newest snapshot whose publication is part of the complete prefix.
     pub(crate) const fn published(&self) -> Option<LogIndex> {
         self.published
+    }
+
+    /// How many writes were handed out in this boot.
+    pub(crate) const fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// How many of them are part of the complete prefix.
+    pub(crate) fn written(&self) -> u64 {
+        self.issued.saturating_sub(self.open())
     }
 
     pub(crate) fn open(&self) -> u64 {

@@ -12,6 +12,7 @@ use core::fmt;
 use super::Boot;
 use crate::{
     config::Configuration,
+    lifecycle::skip,
     log::EntryKind,
     options::{Options, OptionsError},
     settings::Settings,
@@ -216,6 +217,7 @@ fn judge_marks(boot: &Boot) -> Result<(), BootError> {
             EntryKind::CONFIGURATION => Configuration::decode(entry.payload.clone())
                 .is_ok_and(|configuration| !configuration.is_blank()),
             EntryKind::SETTINGS => Settings::decode(entry.payload.clone()).is_ok(),
+            EntryKind::SKIP => skip::decode(entry.payload.clone()).is_some(),
             _ => true,
         };
         if !placed || !readable {

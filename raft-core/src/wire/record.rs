@@ -116,6 +116,7 @@ choice!(DisableReason {
     0 => Operator { .0 },
     1 => UnsupportedEntry { index, kind },
     2 => SkipAfterApply { index },
+    3 => MustRejoin {},
 });
 fields!(HardState {
     cluster;

@@ -246,7 +246,10 @@ fn every_queue_is_bounded_with_a_typed_refusal() {
     assert_eq!(rig.at(1).node.propose(now, "12345".into()), Err(large));
     rig.propose(1, "1234");
     rig.propose(1, "x");
-    assert_eq!(rig.at(1).node.propose(now, "y".into()), Err(ProposeError::QueueFull));
+    assert_eq!(
+        rig.at(1).node.propose(now, "y".into()),
+        Err(ProposeError::QueueFull { priority: raft_core::Priority::High })
+    );
     for _ in 0..3 {
         rig.read(1);
     }

@@ -21,6 +21,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// Passes over an entry that the group has agreed to skip.
+    pub(crate) fn skip(&mut self, position: LogPosition) {
+        assert_eq!(position.index.0, self.applied + 1, "a skipped entry has its turn too");
+        self.applied = position.index.0;
+    }
+
     pub(crate) fn apply(&mut self, position: LogPosition, entry: &Entry) {
         assert_eq!(
             position.index.0,
@@ -135,7 +141,7 @@ impl Disk {
         if let Some((position, _)) = self.log.first() {
             out.first = position.index;
             let (last, entry) = self.log.last().unwrap();
-            out = out.with_log(terms, last.index, entry.stamp);
+            out = out.with_log(terms, last.index, entry.stamp).with_label(entry.label);
         }
         let marks = self.log.iter().filter(|(p, e)| p.index > covered && e.kind.is_mark());
         let stubs = self.log.iter().rev().find(|(_, e)| e.kind.is_stub() && e.kind.is_known(1));

@@ -256,7 +256,7 @@ fn a_thousand_doubled_refusals_leave_next_above_match() {
 }
 
 #[test]
-fn an_entry_of_an_unknown_kind_halts_instead_of_being_skipped() {
+fn an_entry_of_an_unknown_kind_disables_instead_of_being_skipped() {
     // S-08: from a peer, and from the own disk after a downgrade.
     let strange = |index| {
         let entry = raft_core::Entry { kind: raft_core::EntryKind(200), ..Default::default() };
@@ -271,12 +271,12 @@ fn an_entry_of_an_unknown_kind_halts_instead_of_being_skipped() {
         void_transfer: 0,
     });
     rig.tell(2, 1, 1, message).unwrap();
-    let reason = HaltReason::UnknownEntryKind { index: LogIndex(1), kind: 200 };
-    assert_eq!((rig.node(1).halted(), rig.log(1).len()), (Some(reason), 0));
+    let reason = raft_core::DisableReason::UnsupportedEntry { index: LogIndex(1), kind: 200 };
+    assert_eq!((rig.node(1).disabled(), rig.log(1).len()), (Some(reason), 0));
     let mut rig = Rig::new(3);
     rig.at(1).disk.log = vec![strange(1)];
     rig.at(1).disk.hard.term = Term(1);
     rig.restart(1);
     rig.tell(2, 1, 1, append((1, 1), &[], 1, 1)).unwrap();
-    assert_eq!((rig.node(1).halted(), rig.at(1).applies.len()), (Some(reason), 0));
+    assert_eq!((rig.node(1).disabled(), rig.at(1).applies.len()), (Some(reason), 0));
 }

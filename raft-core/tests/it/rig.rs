@@ -204,6 +204,9 @@ impl Rig {
                 server.disk.compact_to(upto);
                 server.compactions.push(upto.0);
             }
+            Output::LifecycleChanged { lifecycle, reason } => {
+                server.lifecycles.push((lifecycle, reason));
+            }
             Output::ConfigChanged(changed) => server.configs.push(*changed),
             Output::OperationEnded { ticket, result } => server.operations.push((ticket, result)),
             Output::Admitted { deferred, ticket, index } => {

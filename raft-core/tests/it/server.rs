@@ -9,9 +9,9 @@
 use std::collections::VecDeque;
 
 use raft_core::{
-    Apply, ConfigChanged, HaltReason, Input, LogIndex, Node, Note, OperationFailure,
-    OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure, ReadLevel, ReadTicket,
-    Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
+    Apply, ConfigChanged, DisableReason, HaltReason, Input, Lifecycle, LogIndex, Node, Note,
+    OperationFailure, OperationTicket, Outcome, Output, Persist, ReadEntries, ReadFailure,
+    ReadLevel, ReadTicket, Role, SendSnapshot, SnapshotId, SnapshotMeta, StageId, Term, Ticket,
 };
 
 use crate::disk::{Disk, Image, Machine};
@@ -56,13 +56,14 @@ pub(crate) struct Server {
     pub(crate) discards: Vec<StageId>,
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
-    /// Level and staleness of each ready read.
-    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
     /// Level and staleness of each ready read.
     pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
+    pub(crate) lifecycles: Vec<(Lifecycle, Option<DisableReason>)>,
+    /// The machine fails at this command.
+    pub(crate) poison: Option<&'static str>,
 }
 
 impl Server {
@@ -96,10 +97,11 @@ impl Server {
             discards: Vec::new(),
             compactions: Vec::new(),
             configs: Vec::new(),
-            freshness: Vec::new(),
             operations: Vec::new(),
             freshness: Vec::new(),
             admitted: Vec::new(),
+            lifecycles: Vec::new(),
+            poison: None,
         }
     }
 
@@ -108,6 +110,13 @@ impl Server {
         match output {
             Output::Apply(apply) => {
                 for entry in apply.entries.iter() {
+                    if apply.skipped {
+                        self.machine.skip(entry.position);
+                        continue;
+                    }
+                    if self.poison.is_some_and(|poison| poison.as_bytes() == entry.entry.payload) {
+                        return Some(Input::ApplyFailed(entry.position.index));
+                    }
                     self.machine.apply(entry.position, entry.entry);
                 }
                 Some(Input::Applied(apply.entries.last().unwrap().index))
@@ -148,6 +157,7 @@ pub(crate) fn unchanged(before: &Node, after: &Node) {
     old.clock_regressions = new.clock_regressions;
     // Time alone ends a lease.
     old.lease = new.lease;
+    old.now = new.now;
     assert_eq!(old, new, "a refused step changed something");
     assert_eq!(before.deadline(), after.deadline(), "a refused step moved a deadline");
 }

@@ -502,15 +502,15 @@ fn s_100_a_disk_is_looked_at_without_starting_anything() {
         rig.deliver_all();
     }
     let boot = rig.at(2).disk.clone().boot(9, &rig.voters);
-    let seen = raft_core::inspect(&boot).unwrap();
+    let seen = raft_core::Inspection::of(&rig.options, &boot).unwrap();
     assert_eq!((seen.node, seen.term.0, seen.vote), (NodeId(2), 1, Some(NodeId(1))));
-    assert_eq!((seen.first.0, seen.last, seen.snapshot), (6, at(1, 7), Some(at(1, 6))));
-    assert_eq!((seen.configuration.clone(), seen.configuration_index.0), (rig.voters.clone(), 0));
+    assert_eq!((seen.first.0, seen.last, seen.snapshot), (6, at(1, 7), at(1, 6)));
+    assert_eq!(seen.configuration, (LogIndex(0), rig.voters.clone()));
     assert_eq!((seen.membership, seen.lost_data), (raft_core::Membership::Voter, false));
     // It says beforehand what a boot would find.
     let mut lost = boot;
     lost.hard_state.mark = at(1, 8);
-    assert!(raft_core::inspect(&lost).unwrap().lost_data);
+    assert!(raft_core::Inspection::of(&rig.options, &lost).unwrap().lost_data);
     let node = raft_core::Node::boot(rig.options.clone(), lost, rig.now).unwrap();
     assert_eq!(node.lifecycle(), raft_core::Lifecycle::Quarantined);
 }

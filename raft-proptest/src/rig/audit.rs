@@ -41,10 +41,8 @@ impl Audit {
 
     pub(super) fn accepted(&mut self, accepted: &Accepted) {
         match accepted.issued {
-            Issued::Nothing
-            | Issued::Deferred(_)
-            | Issued::Operation(_)
-            | Issued::Unchanged(_) => {}
+            Issued::Nothing | Issued::Deferred(_) | Issued::Operation(_) | Issued::Unchanged(_) => {
+            }
             Issued::Proposal(ticket) => drop(self.proposals.insert(ticket)),
             Issued::Read(ticket) => drop(self.reads.insert(ticket)),
         }
