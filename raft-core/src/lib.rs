@@ -132,7 +132,7 @@ pub use error::{
 };
 pub use input::{Accepted, Changed, Input, Issued};
 pub use lifecycle::{
-    bootstrap::{Bootstrap, BootstrapError},
+    bootstrap::{Bootstrap, BootstrapError, Leftover, Unfit},
     disable::LifecycleError,
     fork::{Fork, ForkError, Forked, fork},
     inspect::{Inspection, PlanError},

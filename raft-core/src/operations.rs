@@ -113,6 +113,9 @@ impl Node {
 
     /// Ends what is decided by now.
     fn decide_operations(&mut self) {
+        // What was taken back before any write carried it leaves nothing to wait for.
+        let all_written =
+            self.lane.open() == 0 && !self.lane.dirty(&self.hard, self.log.last_index());
         let mut open = core::mem::take(&mut self.operations.open);
         open.retain(|operation| {
             let result = match operation.until {
@@ -124,7 +127,9 @@ impl Node {
                         None => Err(OperationFailure::Unknown(UnknownReason::LeadershipLost)),
                     }
                 }
-                Until::Written(upto) if self.lane.written() >= upto => Ok(operation.index),
+                Until::Written(upto) if all_written || self.lane.written() >= upto => {
+                    Ok(operation.index)
+                }
                 _ => return true,
             };
             self.operations.ended.push((operation.ticket, result));

@@ -51,6 +51,7 @@ impl Node {
         }
         self.settle_snapshots();
         self.hand_out_apply();
+        self.settle_compaction();
         self.count_backlog();
         self.announce_lifecycle();
         self.report_ended();

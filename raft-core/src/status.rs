@@ -389,7 +389,7 @@ impl Node {
                 RoleState::Leader(leader) => Some(leader.contact),
                 _ => None,
             },
-            counters: self.counters,
+            counters: *self.counters,
             rejections: rejections.filter(|(_, count)| *count > 0).collect(),
             clock_regressions: self.clock_regressions,
         }
@@ -452,7 +452,7 @@ impl Node {
 
     /// What was counted since boot.
     #[must_use]
-    pub const fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Counters {
         &self.counters
     }
 

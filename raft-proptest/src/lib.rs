@@ -1,7 +1,7 @@
 //! Property tests: strategies, a reference model and a one-node rig for `raft-core` and `raft-sim`.
 //!
 //! For whoever wants to hold a Raft node, or code that drives one, to its promises with inputs
-//! that nobody thought of, or with the one story that matters. Four things exist:
+//! that nobody thought of, or with the one story that matters. Five things exist:
 //!
 //! - [`strategy`] draws values of the real types: options with limits within reach, logs and
 //!   families of logs, messages that are right in all but one respect, next moves for one node,
@@ -10,6 +10,8 @@
 //!   output: nothing leaves before it is durable, applies come once and in order, every ticket ends
 //!   once, queues stay within their limits, a refusal changes nothing. It keeps a tape that repeats
 //!   the node.
+//! - [`bytes`] turns any bytes into a check of decoding, of booting or of a small hostile cluster,
+//!   for fuzzers.
 //! - [`model`] is Raft in plain values, sharing no code with the core, to compare with.
 //! - [`script`] runs scenario scripts: text files that drive a small cluster of real nodes and say
 //!   what it must answer. It builds alone with `default-features = false`.
@@ -91,6 +93,7 @@
 //! `PROPTEST_RNG_SEED=5 cargo test -p raft-proptest` draws others, `PROPTEST_CASES=5000` more. A
 //! failure is kept in the folder of proptest regressions and runs first from then on.
 
+pub mod bytes;
 pub mod model;
 #[cfg(feature = "properties")]
 pub mod rig;

@@ -16,7 +16,9 @@ use crate::{
     wire::cursor::{Cursor, CursorError, put_u64},
 };
 
-/// Format written by this version.
+/// Format written by this version. Numbers 2 and 3 are kept for configurations that also state
+/// sizes of quorums (flexible quorums) and groups of voters (group commit); until then they are
+/// refused like any other.
 const FORMAT: u8 = 1;
 
 /// Why bytes are no configuration.

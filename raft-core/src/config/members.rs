@@ -215,7 +215,7 @@ impl Node {
             if was.is_member() && !now.is_member() {
                 peer.departing = departure;
             }
-            if leads && data(now) && !(data(was) && !other_life) {
+            if leads && data(now) && (other_life || !data(was)) {
                 peer.counts_from = index;
             }
         }

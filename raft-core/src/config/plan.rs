@@ -401,7 +401,7 @@ mod tests {
         let quorum = |c: &Configuration, set: u32| {
             majority(c.voters(), set) && (!c.is_joint() || majority(c.outgoing(), set))
         };
-        let subsets = |bits: u32| (0..5).filter(move |i| bits >> i & 1 == 1).map(|i| NodeId(i));
+        let subsets = |bits: u32| (0..5).filter(move |i| bits >> i & 1 == 1).map(NodeId);
         for old in 1..32_u32 {
             let current = Configuration::new(subsets(old)).unwrap();
             for new in 1..32_u32 {

@@ -101,22 +101,24 @@ impl Node {
     /// What each witness among the peers is to be sent, and whether this node is one for good.
     pub(crate) fn update_diets(&mut self) {
         let (index, _) = self.marks.history.newest();
-        let committed = self.marks.history.at(self.commit).1.clone();
         let decided = index <= self.commit;
+        // Only the newest configuration of a log can be undecided: no leader appends one before
+        // that. So the one before it is committed, known here or not.
+        let sure = self.marks.history.at(index.prev()).1.clone();
         for peer in self.peers.iter_mut().filter(|peer| peer.seat.is_member()) {
             peer.diet = if !peer.seat.is_witness() {
                 Diet::Full
-            } else if decided || committed.is_witness(peer.id) {
+            } else if decided || sure.is_witness(peer.id) {
                 Diet::Stubs
-            } else if committed.is_member(peer.id) {
+            } else if sure.is_member(peer.id) {
                 // It may have to stay what it is.
                 Diet::Full
             } else {
                 Diet::Nothing
             };
         }
+        let (since, committed) = self.marks.history.at(self.commit);
         let is_one = self.own_seat.is_witness() && committed.is_witness(self.hard.node);
-        let since = self.marks.history.at(self.commit).0;
         self.changes.witness_from =
             is_one.then(|| self.changes.witness_from.map_or(since, |from| from.min(since)));
         self.witness_follows();
@@ -145,16 +147,17 @@ impl Node {
         self.changed(Changed::APPLIED);
     }
 
-    /// Highest index that may be sent to witnesses now.
+    /// Highest index that may be sent to witnesses now: what some data voter holds durably, this
+    /// leader included unless the settings want another. A witness further than every data disk
+    /// would refuse its vote to all who can lead, for ever, once this leader's memory is gone.
     pub(crate) fn witness_limit(&self) -> LogIndex {
-        let last = self.log.last_index();
-        if !self.options.witness_after_data_copy {
-            return last;
-        }
         let data = |peer: &&Peer| peer.seat.may_lead();
         let copied = self.peers.iter().filter(data).map(Peer::counted_match).max();
-        // With no other data voter there is nothing to wait for.
-        copied.map_or(last, |copied| copied.min(last))
+        match copied {
+            Some(copied) if self.options.witness_after_data_copy => copied,
+            // With no other data voter there is nothing else to wait for.
+            copied => copied.unwrap_or_default().max(self.lane.durable()),
+        }
     }
 
     /// The newest configuration, if it is uncommitted and makes a witness of a data voter.

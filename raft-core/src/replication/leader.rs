@@ -37,10 +37,10 @@ impl Node {
             };
             node.send_append_to(peer, upto, round, notice);
         });
-        let behind = self
-            .peers
-            .iter()
-            .any(|peer| peer.is_kept_up() && peer.progress.told_commit < self.commit);
+        // A silent peer is told with its next probe.
+        let behind = self.peers.iter().any(|peer| {
+            peer.is_kept_up() && !peer.quiet.is_silent() && peer.progress.told_commit < self.commit
+        });
         let at = self.now.plus(self.options.commit_notice_ns);
         if let RoleState::Leader(leader) = &mut self.role {
             if behind {

@@ -175,7 +175,8 @@ impl Node {
         self.snapshots.newest.as_deref()
     }
 
-    /// Takes, installs and compacts what is due.
+    /// Installs what was published and lets go of what is not wanted: before anything more is
+    /// handed out for apply.
     pub(crate) fn settle_snapshots(&mut self) {
         if !self.snapshots.publishing.is_empty() {
             self.install_published();
@@ -183,6 +184,10 @@ impl Node {
         for stage in self.snapshots.unwanted.drain(..) {
             self.outbox.push_back(Output::DiscardSnapshot(stage));
         }
+    }
+
+    /// Takes and compacts what is due: after all that could be handed out for apply was.
+    pub(crate) fn settle_compaction(&mut self) {
         self.take_if_due();
         self.compact_if_due();
     }

@@ -52,7 +52,7 @@ pub use decode::{Decoded, Limits, decode, decode_within};
 pub use encode::{Batch, EncodeError, Explained, encode, explain};
 pub use entries::ENTRIES_MAX;
 pub use error::{DecodeError, Refusal};
-pub use frame::{Flags, FrameError, HEADER_BYTES, Header, MAGIC, frame_bytes};
+pub use frame::{Flags, FrameError, HEADER_BYTES, Header, MAGIC, frame_bytes, reseal};
 pub use message::MESSAGE_KINDS;
 pub use record::{RECORD_HEADER_BYTES, RecordError, decode_entry, encode_entry};
 pub use version::{NotInVersion, Peers, VERSION_MAX, VERSION_MIN, Versions};

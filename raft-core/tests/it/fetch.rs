@@ -51,6 +51,7 @@ fn a_lost_request_for_entries_is_asked_again_under_its_id() {
     let mut rig = fetching();
     let ask = rig.at(1).fetches[0];
     rig.pass(rig.options.election_max_ns);
+    rig.tell(2, 1, 3, matched(0, 1)).unwrap(); // else it counts as silent, and nothing is read
     rig.step(1, Input::Tick).unwrap();
     assert_eq!(rig.at(1).fetches[1], ask);
     let entries = rig.entries_on_disk(1, ask);

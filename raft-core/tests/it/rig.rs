@@ -85,7 +85,8 @@ impl Rig {
 
     /// `n` fresh servers that found a group, and `more` that know of it and are not in it.
     pub(crate) fn joined_by(n: u64, more: u64, options: Options) -> Self {
-        let voters = Configuration::new((1..=n).map(NodeId)).unwrap();
+        // Of none: all disks are to be added blank.
+        let voters = Configuration::new((1..=n).map(NodeId)).unwrap_or_default();
         let now = Instant(1_000 * MS);
         let server = |id| {
             let disk = Disk::empty(hard_state(id));
@@ -235,8 +236,11 @@ impl Rig {
     fn inform(&mut self, id: u64, input: Input) {
         let now = self.now;
         let node = &mut self.at(id).node;
+        // What was read may be of no use any more: a cut, or a change of what this node is.
+        let may_be_late = matches!(input, Input::EntriesRead { .. });
         let known = node.step(now, input);
-        assert!(known.is_ok() || node.halted().is_some(), "{known:?}");
+        let late = may_be_late && known == Err(Rejected::Stale);
+        assert!(known.is_ok() || node.halted().is_some() || late, "{known:?}");
     }
 
     // ---- machine and snapshots -------------------------------------------------------------
@@ -459,7 +463,7 @@ impl Rig {
             let Some(due) = due.filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);
             for id in self.ids() {
-                if self.at(id).up {
+                if self.at(id).up && self.node(id).halted().is_none() {
                     self.step(id, Input::Tick).unwrap();
                 }
             }

@@ -174,6 +174,7 @@ fn a_snapshot_describes_its_own_index_and_not_a_later_one() {
     // not yet applied, or not committed at all, are not in it.
     let mut options = plain();
     options.snapshot_entries = 4;
+    options.apply_inflight_entries_max = 4;
     options.machine_id = 5;
     let mut rig = Rig::with(3, options);
     rig.at(3).slow_apply = true;
@@ -193,10 +194,10 @@ fn a_snapshot_describes_its_own_index_and_not_a_later_one() {
         (EntryKind::CONFIGURATION, voters(5).encode()),
     ];
     for (before, (kind, payload)) in payloads.into_iter().enumerate() {
-        // The last two are committed, yet their turn at the machine comes later.
-        let message = append_mark(before as u64, kind, payload, 4);
+        let message = append_mark(before as u64, kind, payload, 0);
         rig.tell(1, 3, 1, message).unwrap();
     }
+    // All of it is committed at once; the last two get their turn at the machine later.
     rig.tell(1, 3, 1, append((1, 6), &[], 6, 9)).unwrap();
     let taken = rig.at(3).asked_takes[0].1.clone();
     assert_eq!(taken.position, at(1, 4));

@@ -214,7 +214,7 @@ fn a_disk_with_stubs_is_never_data_until_it_has_a_full_snapshot() {
         rig.run(100 * MS);
         rig.carry(1, remove(3));
         rig.run(300 * MS);
-        assert_eq!(rig.change(1, add_learner(3)).is_ok(), true);
+        assert!(rig.change(1, add_learner(3)).is_ok());
         rig.run(200 * MS);
         assert_eq!(rig.node(3).lifecycle(), Lifecycle::Quarantined);
         if reboots {

@@ -180,7 +180,8 @@ impl Bench {
             if !in_time {
                 child.kill().map_err(|error| format!("cannot end a test: {error}"))?;
             }
-            let status = child.wait().map_err(|error| format!("cannot wait for a test: {error}"))?;
+            let status =
+                child.wait().map_err(|error| format!("cannot wait for a test: {error}"))?;
             let bytes = reader.join().map_err(|_| "the reader of a test's output fell over")?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Ok((text, status.code().filter(|_| in_time)))

@@ -51,7 +51,9 @@ impl Mutant {
         let found = text.matches(&self.anchor).count();
         if found != 1 {
             let (id, file) = (&self.id, &self.file);
-            return Err(format!("mutant {id}: its anchor occurs {found} times in {file}, not once"));
+            return Err(format!(
+                "mutant {id}: its anchor occurs {found} times in {file}, not once"
+            ));
         }
         Ok(text.replace(&self.anchor, &self.replacement))
     }

@@ -159,9 +159,8 @@ fn execute(
     };
     let bad: Vec<u32> = numbered().filter(|(_, m)| is_bad(m)).map(|(number, _)| number).collect();
     eprintln!("weaving {} mutants into one copy", list.mutants.len());
-    let make = |work: &Path| {
-        Bench::new(work, &args.scratch.join("target"), args.jobs, args.limit_s)
-    };
+    let make =
+        |work: &Path| Bench::new(work, &args.scratch.join("target"), args.jobs, args.limit_s);
     let copy = weaver::build(root, &args.scratch, &list.mutants, &bad, make)?;
     let (fate, by) = copy.bench.judge(&copy.programs, 0)?;
     if fate != Fate::Survived {

@@ -116,8 +116,7 @@ impl State {
     pub(crate) fn of(&self, mutant: &Mutant, root: &Path) -> Option<&Record> {
         let text = list::read(&root.join(&mutant.file)).ok()?;
         let now = Record::new(mutant, &text, Fate::Survived, Vec::new());
-        let same =
-            |r: &&Record| r.id == now.id && r.source == now.source && r.change == now.change;
+        let same = |r: &&Record| r.id == now.id && r.source == now.source && r.change == now.change;
         self.records.iter().rev().find(same)
     }
 

@@ -271,6 +271,7 @@ fn operation_failure(why: OperationFailure) -> Result<&'static str, String> {
 pub(super) fn issued(issued: Issued) -> Option<String> {
     match issued {
         Issued::Nothing => None,
+        Issued::Unchanged(index) => Some(format!("unchanged, as of {index}")),
         Issued::Proposal(ticket) => Some(format!("accepted {ticket}")),
         Issued::Read(ticket) => Some(format!("accepted {ticket}")),
         Issued::Deferred(ticket) => Some(format!("deferred {ticket}")),

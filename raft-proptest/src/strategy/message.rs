@@ -19,6 +19,10 @@ use super::{
     ids::{CLUSTER, GROUP},
     log::entries_after,
 };
+use crate::bytes::{
+    arbitrary::{Around, envelope},
+    source::Source,
+};
 
 /// What a sketch is made concrete against.
 #[derive(Clone, Copy, Debug)]
@@ -356,4 +360,13 @@ pub fn hostile() -> impl Strategy<Value = Sketch> {
         saying,
         damage,
     })
+}
+
+/// Any envelope with any message, right or wrong for whoever receives it: what a codec must carry.
+/// Shrinks by its choices.
+pub fn any_envelope() -> impl Strategy<Value = Envelope> {
+    let around =
+        Around { term: 4, last: LogPosition::new(Term(3), LogIndex(9)), round: 5, boot: 1 };
+    proptest::collection::vec(any::<u8>(), 0..120)
+        .prop_map(move |choices| envelope(&mut Source::new(&choices), &around))
 }

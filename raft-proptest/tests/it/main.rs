@@ -6,11 +6,14 @@
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 
+mod bytes;
 mod follower;
 mod hostile;
 mod leader;
 mod recorder;
+mod serde;
 mod sim;
+mod wire;
 
 /// A bounded number of cases from a fixed seed.
 fn config(cases: u32) -> Config {

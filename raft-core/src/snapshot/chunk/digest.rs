@@ -72,10 +72,12 @@ impl SnapshotDigest {
         }
     }
 
-    /// The digest of what was taken in; never 0, which means "none".
+    /// The digest of what was taken in; never one of the two values that a description
+    /// without data has.
     #[must_use]
     pub fn finish(&self) -> u64 {
-        mix(mix(self.state, self.open), self.len).max(1)
+        // The two ends mean "none" and "left out".
+        mix(mix(self.state, self.open), self.len).clamp(1, u64::MAX - 1)
     }
 }
 

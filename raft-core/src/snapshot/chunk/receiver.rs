@@ -253,12 +253,14 @@ impl ChunkReceiver {
             ChunkMessage::Data { offset, checksum, bytes, .. } => {
                 self.on_data(now, stream, offset, checksum, bytes);
             }
-            ChunkMessage::Cancel { .. } => {
-                if self.open.as_ref().is_some_and(|o| o.stream == stream && !o.finishing) {
-                    self.set_aside();
-                }
-            }
+            ChunkMessage::Cancel { .. } => self.on_cancel(stream),
             _ => {}
+        }
+    }
+
+    fn on_cancel(&mut self, stream: StreamId) {
+        if self.open.as_ref().is_some_and(|open| open.stream == stream && !open.finishing) {
+            self.set_aside();
         }
     }
 

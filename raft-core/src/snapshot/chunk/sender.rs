@@ -201,18 +201,18 @@ impl ChunkSender {
                 self.ended = Some(Ok(()));
                 self.outbox.push_back(SenderOutput::Sent(self.id));
             }
-            ChunkMessage::Refuse { why: ChunkRefusal::Unknown, .. } => {
-                if self.session.take().is_some() {
-                    self.offer();
-                }
-            }
-            ChunkMessage::Refuse { why, .. } => {
-                let overloaded = why == ChunkRefusal::Overloaded;
-                let failure =
-                    if overloaded { SendFailure::Overloaded } else { SendFailure::Failed };
-                self.end(failure);
-            }
+            ChunkMessage::Refuse { why, .. } => self.on_refusal(why),
             _ => {}
+        }
+    }
+
+    fn on_refusal(&mut self, why: ChunkRefusal) {
+        match why {
+            ChunkRefusal::Unknown if self.session.take().is_some() => self.offer(),
+            // The offer that answers it is under way.
+            ChunkRefusal::Unknown => {}
+            ChunkRefusal::Overloaded => self.end(SendFailure::Overloaded),
+            _ => self.end(SendFailure::Failed),
         }
     }
 
