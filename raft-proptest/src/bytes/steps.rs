@@ -565,15 +565,22 @@ impl World {
             ),
             13 if source.rarely(3) => Input::Disable(DisableReason::Operator(source.number())),
             13 => Input::Enable,
-            14 if source.rarely(4) => Input::UnsafeRecover(Box::new(RecoveryPlan {
-                data_may_be_lost: !source.rarely(8),
-                survivors: vec![server.node.id(), node],
-                keep: server.node.id(),
-                last: arbitrary::position(source, server.node.last()),
-                term: Term(source.near(server.node.term().0)),
-                epoch,
-            })),
-            14 => Input::AcceptRecovery(epoch),
+            14 => {
+                let own = server.node.id();
+                let plan = Box::new(RecoveryPlan {
+                    data_may_be_lost: !source.rarely(8),
+                    survivors: vec![own, node],
+                    keep: if source.flag() { own } else { node },
+                    last: arbitrary::position(source, server.node.last()),
+                    term: Term(source.near(server.node.term().0)),
+                    epoch,
+                });
+                if source.rarely(4) {
+                    Input::UnsafeRecover(plan)
+                } else {
+                    Input::AcceptRecovery(plan)
+                }
+            }
             _ if source.rarely(16) => Input::Shutdown,
             _ => Input::StepDown,
         }

@@ -276,7 +276,6 @@ pub(super) fn issued(issued: Issued) -> Option<String> {
         Issued::Read(ticket) => Some(format!("accepted {ticket}")),
         Issued::Deferred(ticket) => Some(format!("deferred {ticket}")),
         Issued::Operation(ticket) => Some(format!("accepted {ticket}")),
-        Issued::Unchanged(index) => Some(format!("unchanged since {index}")),
     }
 }
 
