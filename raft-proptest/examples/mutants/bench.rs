@@ -24,10 +24,15 @@ use crate::{schema, state::Fate};
 const MEMORY_KIB: u64 = 6 << 20;
 
 pub(crate) struct Bench {
-    work: PathBuf,
-    target: PathBuf,
-    jobs: u32,
-    limit: Duration,
+    /// The copy.
+    pub(crate) work: PathBuf,
+    /// Its build.
+    pub(crate) target: PathBuf,
+    pub(crate) jobs: u32,
+    /// Of one test program.
+    pub(crate) limit: Duration,
+    /// Words in the names of tests that are left out.
+    pub(crate) skip: Vec<String>,
 }
 
 /// The built test programs.
@@ -55,11 +60,6 @@ struct Run {
 }
 
 impl Bench {
-    pub(crate) fn new(work: &Path, target: &Path, jobs: u32, limit_s: u64) -> Self {
-        let limit = Duration::from_secs(limit_s);
-        Self { work: work.to_owned(), target: target.to_owned(), jobs, limit }
-    }
-
     fn cargo(&self, words: &[&str]) -> Result<(bool, Vec<Value>, String), String> {
         let output = Command::new(env!("CARGO"))
             .current_dir(&self.work)
@@ -148,6 +148,7 @@ impl Bench {
             .args(["-c", &limited])
             .arg(program)
             .args(["--test-threads=1", "--color=never"])
+            .args(self.skip.iter().flat_map(|word| ["--skip", word]))
             .env(schema::VARIABLE, number.to_string())
             .env("RUST_BACKTRACE", "0")
             .env_remove("UPDATE_EXPECT")

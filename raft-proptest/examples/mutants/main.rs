@@ -23,6 +23,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use bench::Bench;
@@ -40,6 +41,7 @@ the same source is not run again.
   --scratch FOLDER  the copy and its build              [target/mutants]
   --jobs N          cores to build and test on          [1]
   --limit SECONDS   of tests against one mutant         [60]
+  --skip WORD,…     leave tests out whose name holds it; not with --markdown
   --again           run also what is recorded
   --retry           run again what survived
   --report          run nothing
@@ -53,6 +55,7 @@ struct Args {
     scratch: PathBuf,
     jobs: u32,
     limit_s: u64,
+    skip: Vec<String>,
     again: bool,
     retry: bool,
     report: bool,
@@ -71,6 +74,7 @@ impl Args {
             scratch: target.join("mutants"),
             jobs: 1,
             limit_s: 60,
+            skip: Vec::new(),
             again: false,
             retry: false,
             report: false,
@@ -86,6 +90,7 @@ impl Args {
                 "--scratch" => args.scratch = value()?.into(),
                 "--jobs" => args.jobs = number(&value()?)?,
                 "--limit" => args.limit_s = u64::from(number(&value()?)?),
+                "--skip" => args.skip.extend(value()?.split(',').map(str::to_owned)),
                 "--again" => args.again = true,
                 "--retry" => args.retry = true,
                 "--report" => args.report = true,
@@ -93,6 +98,9 @@ impl Args {
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("{other} is no option\n\n{HELP}")),
             }
+        }
+        if args.markdown.is_some() && !args.skip.is_empty() {
+            return Err("a page is written of all tests, not with --skip".to_owned());
         }
         Ok(Some(args))
     }
@@ -158,16 +166,24 @@ fn execute(
         state.of(mutant, root).is_some_and(|record| record.fate == Fate::DoesNotCompile)
     };
     let bad: Vec<u32> = numbered().filter(|(_, m)| is_bad(m)).map(|(number, _)| number).collect();
+    // As they are woven: the sources may change while the tests run.
+    let texts = todo.iter().map(|mutant| list::read(&root.join(&mutant.file)));
+    let texts = texts.collect::<Result<Vec<String>, String>>()?;
     eprintln!("weaving {} mutants into one copy", list.mutants.len());
-    let make =
-        |work: &Path| Bench::new(work, &args.scratch.join("target"), args.jobs, args.limit_s);
+    let make = |work: &Path| Bench {
+        work: work.to_owned(),
+        target: args.scratch.join("target"),
+        jobs: args.jobs,
+        limit: Duration::from_secs(args.limit_s),
+        skip: args.skip.clone(),
+    };
     let copy = weaver::build(root, &args.scratch, &list.mutants, &bad, make)?;
     let (fate, by) = copy.bench.judge(&copy.programs, 0)?;
     if fate != Fate::Survived {
         return Err(format!("the tests fail without any mutant ({fate}): {}", by.join(", ")));
     }
     let total = todo.len();
-    for (at, mutant) in todo.into_iter().enumerate() {
+    for (at, (mutant, text)) in todo.into_iter().zip(texts).enumerate() {
         let number = numbered().find(|(_, other)| *other == mutant).map_or(0, |(number, _)| number);
         let (fate, by) = if copy.left_out.contains(&number) {
             (Fate::DoesNotCompile, Vec::new())
@@ -175,7 +191,6 @@ fn execute(
             copy.bench.judge(&copy.programs, number)?
         };
         eprintln!("{}/{total} {} {}: {fate} ({})", at + 1, mutant.area, mutant.id, by.len());
-        let text = list::read(&root.join(&mutant.file))?;
         state.add(Record::new(mutant, &text, fate, by))?;
     }
     Ok(())
