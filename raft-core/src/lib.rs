@@ -135,7 +135,7 @@ pub use lifecycle::{
     bootstrap::{Bootstrap, BootstrapError, Leftover, Unfit},
     disable::LifecycleError,
     fork::{Fork, ForkError, Forked, fork},
-    inspect::{Inspection, PlanError},
+    plan::PlanError,
     recovery::{RecoveryError, RecoveryPlan},
     skip::{ApplyFailure, SkipError},
 };
@@ -157,7 +157,7 @@ pub use settings::{DecodeSettingsError, Settings};
 pub use snapshot::{
     SnapshotId,
     catalogue::{Archive, Catalogue, CatalogueError, Kept},
-    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, choose_snapshot},
+    choose::{ChooseError, ChosenSnapshot, FoundSnapshot, Inspection, choose_snapshot, inspect},
     chunk,
     meta::SnapshotMeta,
     receive::ReceivedSnapshot,

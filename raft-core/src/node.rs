@@ -9,7 +9,7 @@
 //! settle's work and is only refilled when empty).
 //! **Not here.** Each input's handling (`election/`, `replication/`, `read/`, `storage/`).
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 use bytes::Bytes;
 
@@ -48,7 +48,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
-    pub(crate) options: Options,
+    /// Shared between the groups of a host until one of them differs.
+    pub(crate) options: Arc<Options>,
     /// The configuration in force: the newest of the log.
     pub(crate) configuration: Configuration,
     /// What this node is in it.
@@ -92,7 +93,7 @@ pub struct Node {
     pub(crate) last_label: Option<u64>,
     /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) snapshots: Box<Snapshots>,
     pub(crate) deferred: Box<Deferred>,
     pub(crate) operations: Box<Operations>,
     pub(crate) changes: Changes,
@@ -140,7 +141,12 @@ impl Node {
     ///
     /// # Errors
     /// [`BootError`] names the first thing that no crash can have left behind.
-    pub fn boot(options: Options, boot: Boot, now: Instant) -> Result<Self, BootError> {
+    pub fn boot(
+        options: impl Into<Arc<Options>>,
+        boot: Boot,
+        now: Instant,
+    ) -> Result<Self, BootError> {
+        let options = options.into();
         judge_boot(&options, &boot)?;
         let quarantined = has_lost(&boot);
         let Boot {
@@ -172,7 +178,7 @@ impl Node {
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Snapshots::recovered(snapshot, settings),
+            snapshots: Box::new(Snapshots::recovered(snapshot, settings)),
             deferred: Box::default(),
             operations: Box::default(),
             changes: Changes::recovered(lacking),
@@ -230,7 +236,7 @@ impl Node {
             promised_ns: 0,
             handover: Handover::default(),
         };
-        node.options.adopt(&settings);
+        Arc::make_mut(&mut node.options).adopt(&settings);
         node.sync_peers();
         for (position, mark) in &marks {
             node.mark_appended(*position, mark);

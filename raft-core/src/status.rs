@@ -383,7 +383,7 @@ impl Node {
             label: self.last_label,
             peers: self.peers().collect(),
             queues: self.queues(),
-            limits: self.options.clone(),
+            limits: (*self.options).clone(),
             transferring: self.transfer_target(),
             quorum_contact: match &self.role {
                 RoleState::Leader(leader) => Some(leader.contact),
@@ -538,7 +538,7 @@ impl Node {
 
     /// The tunables it runs with.
     #[must_use]
-    pub const fn options(&self) -> &Options {
+    pub fn options(&self) -> &Options {
         &self.options
     }
 

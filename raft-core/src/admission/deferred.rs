@@ -19,10 +19,9 @@ use crate::{
     error::Rejected,
     input::Issued,
     output::{Outcome, Output},
-    role::RoleState,
     storage::recover::NUMBER_MAX,
     ticket::EndedRange,
-    types::{Instant, LogIndex, Term, Ticket},
+    types::{Instant, LogIndex, Role, Term, Ticket},
 };
 
 /// Why a deferred proposal was never appended. Definite: it has no effect, now or later.
@@ -249,8 +248,7 @@ impl Node {
         if self.deferred.is_empty() || self.apply_failed.is_some() {
             return;
         }
-        let RoleState::Leader(leader) = &self.role else { return };
-        if leader.transfer.is_some() {
+        if self.role() != Role::Leader || self.transferring().is_some() {
             return;
         }
         self.drop_overdue();

@@ -8,7 +8,7 @@
 //! **Upholds.** `inv:configuration-safety`, `inv:bounded`.
 //! **Not here.** Legal changes (`change.rs`).
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use super::{Configuration, history::History, quorum::Seat};
 use crate::{
@@ -157,7 +157,7 @@ impl Node {
             }
             self.marks.settings.remove(0);
             self.settings = settings;
-            self.options.adopt(&settings);
+            Arc::make_mut(&mut self.options).adopt(&settings);
             self.snapshots.settings_committed(index, settings);
             if let RoleState::Leader(leader) = &mut self.role {
                 // Those who wait for shorter timeouts from now on need to hear from us in time.
@@ -171,7 +171,7 @@ impl Node {
         let known = self.marks.settings.iter().take_while(|(at, _)| *at <= self.commit).count();
         if let Some((_, settings)) = self.marks.settings.drain(..known).next_back() {
             self.settings = settings;
-            self.options.adopt(&settings);
+            Arc::make_mut(&mut self.options).adopt(&settings);
             self.snapshots.handed_out.settings = settings;
         }
     }

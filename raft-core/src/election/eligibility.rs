@@ -39,8 +39,9 @@ impl Node {
         if priority > PRIORITY_MAX {
             return Err(Rejected::Malformed);
         }
-        self.options.priority = priority;
-        self.options.can_lead = can_lead;
+        let own = alloc::sync::Arc::make_mut(&mut self.options);
+        own.priority = priority;
+        own.can_lead = can_lead;
         match self.role() {
             Role::Leader if !can_lead && self.transferring().is_none() => self.leave_office(),
             Role::PreCandidate | Role::Candidate if !self.may_campaign() => {

@@ -11,11 +11,12 @@
 
 use core::fmt;
 
-use super::{inspect::newest_configuration, mint};
+use super::mint;
 use crate::{
     config::{Configuration, ConfigurationError, ConfigurationParts},
     log::{Entry, EntryKind, TermRun},
     options::Options,
+    snapshot::choose::inspect,
     storage::{
         Boot, HardState,
         recover::{BootError, NUMBER_MAX, judge_boot},
@@ -88,7 +89,7 @@ impl core::error::Error for ForkError {}
 pub fn fork(options: &Options, mut boot: Boot, to: Fork) -> Result<Forked, ForkError> {
     judge_boot(options, &boot).map_err(ForkError::Boot)?;
     let old = boot.hard_state.clone();
-    let (_, before) = newest_configuration(&boot);
+    let before = inspect(&boot).map_err(ForkError::Boot)?.configuration;
     if before.is_blank() {
         return Err(ForkError::Blank);
     }

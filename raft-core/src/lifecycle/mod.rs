@@ -12,7 +12,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod disable;
 pub(crate) mod fork;
-pub(crate) mod inspect;
+pub(crate) mod plan;
 pub(crate) mod recovery;
 pub(crate) mod skip;
 

@@ -10,7 +10,7 @@
 //! **Source.** S-28, S-82; D-W4 (leading without votes, in the old identity) is how not to.
 //! **Upholds.** `inv:election-safety` and `inv:log-matching` within an epoch;
 //! `inv:configuration-safety`.
-//! **Not here.** Choosing the survivor (`inspect.rs`), a new group from one copy (`fork.rs`),
+//! **Not here.** Choosing the survivor (`plan.rs`), a new group from one copy (`fork.rs`),
 //! ordinary changes (`config/change.rs`).
 
 use alloc::vec::Vec;

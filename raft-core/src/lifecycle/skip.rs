@@ -246,9 +246,7 @@ impl Node {
             _ => Rejected::SkipRefused,
         })?;
         let payload = encode(index, digest);
-        let at = self.append_own(Entry { kind: EntryKind::SKIP, payload, ..Entry::default() });
-        // Tickets and indexes run in step within a reign; this one is held by nobody.
-        self.tickets.mint(at);
+        let at = self.append_for_core(Entry { kind: EntryKind::SKIP, payload, ..Entry::default() });
         self.begin_until_committed(LogPosition::new(self.hard.term, at));
         Ok(())
     }

@@ -11,7 +11,18 @@
 use core::fmt;
 
 use super::meta::SnapshotMeta;
-use crate::types::{LogIndex, LogPosition, Term};
+use crate::{
+    config::Configuration,
+    log::EntryKind,
+    storage::{
+        Boot, DisableReason,
+        recover::{BootError, has_lost},
+    },
+    types::{
+        ClusterId, GroupId, Incarnation, LogIndex, LogPosition, Membership, NodeId, RecoveryEpoch,
+        Term,
+    },
+};
 
 /// One snapshot as found on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,12 +124,96 @@ pub fn choose_snapshot(
     Ok(ChosenSnapshot { at: Some(at), empty_log: last < position.index })
 }
 
+/// What an operator wants to know of a disk, for example to choose the survivor with the longest
+/// log. Positions compare as elections do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Whose disk it is.
+    pub node: NodeId,
+    /// Of which cluster.
+    pub cluster: ClusterId,
+    /// Of which group.
+    pub group: GroupId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// The recovery epoch it lives in.
+    pub epoch: RecoveryEpoch,
+    /// Its term.
+    pub term: Term,
+    /// Its vote in that.
+    pub vote: Option<NodeId>,
+    /// First index of its log.
+    pub first: LogIndex,
+    /// Last position of its log, or of its snapshot.
+    pub last: LogPosition,
+    /// What its machine holds durably.
+    pub applied: LogIndex,
+    /// The snapshot it would boot from.
+    pub snapshot: Option<LogPosition>,
+    /// The newest configuration, committed or not.
+    pub configuration: Configuration,
+    /// The index of its entry.
+    pub configuration_index: LogIndex,
+    /// What the node is in it.
+    pub membership: Membership,
+    /// Why it is disabled, if it is.
+    pub disabled: Option<DisableReason>,
+    /// It would be quarantined: it lost what it had acknowledged.
+    pub lost_data: bool,
+}
+
+/// Looks at a disk without starting a node.
+///
+/// # Errors
+/// [`BootError::Mark`] if a configuration entry cannot be read. Whatever else is wrong with the
+/// disk is for [`crate::Node::boot`] to say.
+pub fn inspect(boot: &Boot) -> Result<Inspection, BootError> {
+    let hard = &boot.hard_state;
+    let snapshot = boot.snapshot.as_ref().map(|meta| meta.position);
+    let below = snapshot.unwrap_or_default();
+    let last = match boot.terms.last() {
+        Some(run) if boot.last > below.index => LogPosition::new(run.term, boot.last),
+        _ => below,
+    };
+    let (mut configuration_index, mut configuration) = match &boot.snapshot {
+        Some(meta) => (meta.configuration_index, meta.configuration.clone()),
+        None => (LogIndex::ZERO, boot.configuration.clone()),
+    };
+    for (position, entry) in &boot.marks {
+        if entry.kind == EntryKind::CONFIGURATION {
+            configuration = Configuration::decode(entry.payload.clone())
+                .map_err(|_| BootError::Mark { index: position.index })?;
+            configuration_index = position.index;
+        }
+    }
+    Ok(Inspection {
+        node: hard.node,
+        cluster: hard.cluster,
+        group: hard.group,
+        incarnation: hard.incarnation,
+        epoch: hard.epoch,
+        term: hard.term,
+        vote: hard.vote,
+        first: boot.first,
+        last,
+        applied: boot.applied,
+        snapshot,
+        membership: configuration.membership(hard.node),
+        configuration,
+        configuration_index,
+        disabled: hard.disabled,
+        lost_data: has_lost(boot),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::{config::Configuration, options::Options, types::NodeId};
+    use crate::options::Options;
 
     fn meta(term: u64, index: u64) -> SnapshotMeta {
         let voters = Configuration::new([NodeId(1)]).unwrap();

@@ -85,7 +85,7 @@ impl Node {
         self.marks.history.rebase(meta.configuration_index, meta.configuration.clone(), upto);
         self.marks.announce_again();
         self.settings = meta.settings;
-        self.options.adopt(&meta.settings);
+        alloc::sync::Arc::make_mut(&mut self.options).adopt(&meta.settings);
         self.configuration_in_force(None);
     }
 

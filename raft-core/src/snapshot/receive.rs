@@ -111,6 +111,11 @@ impl Node {
             && meta.configuration_index <= meta.index()
             && !meta.configuration.is_blank()
             && meta.settings.validate(&self.options).is_ok();
+        // What this term's leader vouched for and what a snapshot covers are both in every later
+        // leader's log: they cannot differ.
+        let held = self.log.term_at(meta.index());
+        let vouched = meta.index() > self.commit && meta.index() <= self.verified;
+        let sound = sound && !(vouched && held != Some(meta.position.term));
         if sound { Ok(()) } else { Err(Rejected::Malformed) }
     }
 

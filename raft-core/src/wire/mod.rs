@@ -36,6 +36,7 @@
 //! ```
 
 mod checksum;
+mod chunk;
 pub(crate) mod cursor;
 mod decode;
 mod encode;

@@ -161,7 +161,7 @@ impl Part for Settings {
 }
 
 /// Appends a record whose body `body` writes.
-fn put_record(tag: u8, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_record(tag: u8, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; RECORD_HEADER_BYTES]);
     body(out);
@@ -207,7 +207,11 @@ fn judge_record(tag: u8, bytes: &[u8]) -> Result<(u8, usize), RecordError> {
 }
 
 /// Reads a record that fills `bytes`.
-fn get_record<T: Fields>(tag: u8, name: &'static str, bytes: Bytes) -> Result<T, RecordError> {
+pub(crate) fn get_record<T: Fields>(
+    tag: u8,
+    name: &'static str,
+    bytes: Bytes,
+) -> Result<T, RecordError> {
     let (format, end) = judge_record(tag, &bytes)?;
     if end != bytes.len() {
         return Err(RecordError::Trailing { record: end, found: bytes.len() });

@@ -36,10 +36,9 @@ fn what_a_leader_may_leave_open_is_bounded() {
 }
 
 #[test]
-fn a_blank_or_unreadable_configuration_halts() {
-    for payload in
-        [raft_core::Configuration::default().encode(), bytes::Bytes::from_static(b"\x09")]
-    {
+fn a_blank_configuration_halts_and_one_of_a_newer_format_disables() {
+    let blank = raft_core::Configuration::default().encode();
+    for (payload, readable) in [(blank, true), (bytes::Bytes::from_static(b"\x09"), false)] {
         let mut rig = Rig::new(3);
         let kind = raft_core::EntryKind::CONFIGURATION;
         let entry = raft_core::Entry { kind, payload, ..Default::default() };
@@ -51,7 +50,11 @@ fn a_blank_or_unreadable_configuration_halts() {
             void_transfer: 0,
         });
         rig.tell(2, 1, 1, message).unwrap();
-        let halted = rig.node(1).halted();
-        assert_eq!(halted, Some(raft_core::HaltReason::UnreadableEntry { index: LogIndex(1) }));
+        let index = LogIndex(1);
+        let halted = readable.then_some(raft_core::HaltReason::UnreadableEntry { index });
+        assert_eq!(rig.node(1).halted(), halted);
+        let kind = kind.0;
+        let disabled = raft_core::DisableReason::UnsupportedEntry { index, kind };
+        assert_eq!(rig.node(1).disabled(), (!readable).then_some(disabled));
     }
 }

@@ -473,7 +473,7 @@ fn reads_are_admitted_up_to_their_bound_at_every_level() {
     rig.run(60 * MS);
     assert_eq!(
         read(&mut rig, 1, level(LINEAR)),
-        Err(ReadError::ApplyQueueFull { entries: 0, bytes: 0 })
+        Err(ReadError::ApplyQueueFull { entries: 3, bytes: 3 })
     );
     read(&mut rig, 1, level(ReadLevel::Local)).unwrap();
 }

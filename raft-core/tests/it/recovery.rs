@@ -33,8 +33,8 @@ fn bereft() -> Rig {
 
 /// What is found on a server's disk.
 fn inspect(rig: &mut Rig, id: u64) -> Inspection {
-    let (options, voters) = (rig.options.clone(), rig.voters.clone());
-    Inspection::of(&options, &rig.at(id).disk.boot(9, &voters)).unwrap()
+    let voters = rig.voters.clone();
+    raft_core::inspect(&rig.at(id).disk.boot(9, &voters)).unwrap()
 }
 
 fn plan(rig: &mut Rig, survivors: &[u64], id: u64) -> RecoveryPlan {
@@ -249,7 +249,7 @@ fn a_plan_is_chosen_by_the_last_position_and_only_of_one_group() {
     let mut rig = bereft();
     let found = |rig: &mut Rig| [inspect(rig, 3), inspect(rig, 4)];
     let [three, four] = found(&mut rig);
-    assert_eq!((three.last, three.first, three.snapshot), (at(1, 3), LogIndex(1), at(0, 0)));
+    assert_eq!((three.last, three.first, three.snapshot), (at(1, 3), LogIndex(1), None));
     assert_eq!(RecoveryPlan::choose(&[], 1), Err(PlanError::NoSurvivors));
     let twice = [three.clone(), three.clone()];
     assert_eq!(RecoveryPlan::choose(&twice, 1), Err(PlanError::Twice(NodeId(3))));

@@ -35,6 +35,8 @@ pub(crate) struct Server {
     pub(crate) writes: Vec<Persist>,
     pub(crate) applies: Vec<Apply>,
     pub(crate) ready: Vec<(ReadTicket, LogIndex, Term)>,
+    /// Level and staleness of each ready read.
+    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     pub(crate) failed_reads: Vec<(ReadTicket, ReadFailure)>,
     pub(crate) ends: Vec<(Ticket, u64, Outcome)>,
     pub(crate) fetches: Vec<ReadEntries>,
@@ -57,8 +59,6 @@ pub(crate) struct Server {
     pub(crate) compactions: Vec<u64>,
     pub(crate) configs: Vec<ConfigChanged>,
     pub(crate) operations: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
-    /// Level and staleness of each ready read.
-    pub(crate) freshness: Vec<(ReadLevel, Option<u64>)>,
     /// Deferred proposals that were appended: (deferred, ticket, index).
     pub(crate) admitted: Vec<(Ticket, Ticket, LogIndex)>,
     pub(crate) lifecycles: Vec<(Lifecycle, Option<DisableReason>)>,
@@ -81,6 +81,7 @@ impl Server {
             writes: Vec::new(),
             applies: Vec::new(),
             ready: Vec::new(),
+            freshness: Vec::new(),
             failed_reads: Vec::new(),
             ends: Vec::new(),
             fetches: Vec::new(),
@@ -98,7 +99,6 @@ impl Server {
             compactions: Vec::new(),
             configs: Vec::new(),
             operations: Vec::new(),
-            freshness: Vec::new(),
             admitted: Vec::new(),
             lifecycles: Vec::new(),
             poison: None,

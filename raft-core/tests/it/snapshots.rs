@@ -174,7 +174,6 @@ fn a_snapshot_describes_its_own_index_and_not_a_later_one() {
     // not yet applied, or not committed at all, are not in it.
     let mut options = plain();
     options.snapshot_entries = 4;
-    options.apply_inflight_entries_max = 4;
     options.machine_id = 5;
     let mut rig = Rig::with(3, options);
     rig.at(3).slow_apply = true;
@@ -194,10 +193,10 @@ fn a_snapshot_describes_its_own_index_and_not_a_later_one() {
         (EntryKind::CONFIGURATION, voters(5).encode()),
     ];
     for (before, (kind, payload)) in payloads.into_iter().enumerate() {
-        let message = append_mark(before as u64, kind, payload, 0);
+        // The last two are committed, yet their turn at the machine comes later.
+        let message = append_mark(before as u64, kind, payload, 4);
         rig.tell(1, 3, 1, message).unwrap();
     }
-    // All of it is committed at once; the last two get their turn at the machine later.
     rig.tell(1, 3, 1, append((1, 6), &[], 6, 9)).unwrap();
     let taken = rig.at(3).asked_takes[0].1.clone();
     assert_eq!(taken.position, at(1, 4));
@@ -503,15 +502,15 @@ fn s_100_a_disk_is_looked_at_without_starting_anything() {
         rig.deliver_all();
     }
     let boot = rig.at(2).disk.clone().boot(9, &rig.voters);
-    let seen = raft_core::Inspection::of(&rig.options, &boot).unwrap();
+    let seen = raft_core::inspect(&boot).unwrap();
     assert_eq!((seen.node, seen.term.0, seen.vote), (NodeId(2), 1, Some(NodeId(1))));
-    assert_eq!((seen.first.0, seen.last, seen.snapshot), (6, at(1, 7), at(1, 6)));
-    assert_eq!(seen.configuration, (LogIndex(0), rig.voters.clone()));
+    assert_eq!((seen.first.0, seen.last, seen.snapshot), (6, at(1, 7), Some(at(1, 6))));
+    assert_eq!((seen.configuration.clone(), seen.configuration_index.0), (rig.voters.clone(), 0));
     assert_eq!((seen.membership, seen.lost_data), (raft_core::Membership::Voter, false));
     // It says beforehand what a boot would find.
     let mut lost = boot;
     lost.hard_state.mark = at(1, 8);
-    assert!(raft_core::Inspection::of(&rig.options, &lost).unwrap().lost_data);
+    assert!(raft_core::inspect(&lost).unwrap().lost_data);
     let node = raft_core::Node::boot(rig.options.clone(), lost, rig.now).unwrap();
     assert_eq!(node.lifecycle(), raft_core::Lifecycle::Quarantined);
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use raft_core::{
     AppendEntries, Configuration, Entries, Entry, EntryKind, Envelope, HardState, Incarnation,
     LogIndex, LogPosition, Message, NodeId, Run, SnapshotMeta, Term,
+    chunk::{ChunkMessage, ChunkRefusal, StreamId},
     wire::{
         self, CursorError, DecodeError, EncodeError, FrameError, Limits, NotInVersion, Peers,
         RecordError, Refusal, Versions,
@@ -446,4 +447,45 @@ fn entries_are_equal_by_what_they_are() {
     assert_eq!(whole, parts);
     assert_ne!(Entries::from(run(6, &[1, 2, 3])), whole);
     assert_ne!(Entries::from(run(5, &[1, 2, 4])), whole);
+}
+
+/// One of each kind of message of a snapshot transfer.
+fn every_chunk_message() -> Vec<ChunkMessage> {
+    let stream = StreamId {
+        leader: NodeId(2),
+        term: Term(9),
+        position: LogPosition::new(Term(7), LogIndex(40)),
+    };
+    let why = [
+        ChunkRefusal::Overloaded,
+        ChunkRefusal::StaleTerm,
+        ChunkRefusal::TooLarge,
+        ChunkRefusal::Broken,
+        ChunkRefusal::Unknown,
+    ];
+    let bytes = Bytes::from_static(b"a piece");
+    let mut all = vec![
+        ChunkMessage::Offer { stream, meta: Box::new(meta()) },
+        ChunkMessage::Data { stream, offset: 300, checksum: u64::MAX, bytes },
+        ChunkMessage::Cancel { stream },
+        ChunkMessage::Want { stream, session: 5, offset: 300 },
+        ChunkMessage::Done { stream },
+    ];
+    all.extend(why.map(|why| ChunkMessage::Refuse { stream, why }));
+    all
+}
+
+#[test]
+fn every_message_of_a_transfer_comes_back_and_a_damaged_one_is_refused() {
+    for message in every_chunk_message() {
+        let good = message.encode();
+        assert_eq!(ChunkMessage::decode(good.clone()), Ok(message));
+        for at in 0..good.len() {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 0x11;
+            assert!(ChunkMessage::decode(bytes.into()).is_err(), "byte {at}");
+            assert!(ChunkMessage::decode(good.slice(..at)).is_err(), "cut at {at}");
+        }
+        assert!(SnapshotMeta::decode(good).is_err());
+    }
 }

@@ -47,12 +47,13 @@ impl Store {
     pub(super) fn publish(&mut self, write: &Persist) {
         if let Some(publish) = write.snapshot() {
             assert!(publish.meta.index() >= self.snapshot_index(), "a snapshot goes back");
+            let held = self.log.iter().find(|(at, _)| at.index == publish.meta.index());
             if publish.keep_log {
-                let held = self.log.iter().find(|(at, _)| at.index == publish.meta.index());
-                let same = held.is_some_and(|(at, _)| *at == publish.meta.position)
-                    || self.snapshot_index() == publish.meta.index();
-                assert!(same, "a log is kept that does not hold the snapshot's position");
-            } else {
+                // What is kept may follow in this very write; what is there must not differ.
+                let differs = held.is_some_and(|(at, _)| *at != publish.meta.position);
+                assert!(!differs, "a log is kept that differs at the snapshot's position");
+            }
+            if !publish.keep_log || held.is_none() {
                 self.log.clear();
             }
             self.snapshot = Some(Box::new(publish.meta.clone()));
@@ -62,11 +63,13 @@ impl Store {
             self.log.retain(|(at, _)| at.index < from);
         }
         for entry in write.entries.iter() {
-            let (last, next) = (self.last(), entry.position);
-            assert!(
-                next.index == last.index.next() && next.term >= last.term,
-                "a write puts {next} after {last} (inv:lane-order)"
-            );
+            let next = entry.position;
+            let follows = match self.log.last() {
+                Some((last, _)) => next.index == last.index.next() && next.term >= last.term,
+                // A log on top of a snapshot may begin below its end, never behind a gap.
+                None => next.index > LogIndex::ZERO && next.index <= self.snapshot_index().next(),
+            };
+            assert!(follows, "a write puts {next} after {} (inv:lane-order)", self.last());
             self.log.push((next, entry.entry.clone()));
         }
         if let Some(hard) = write.hard_state() {

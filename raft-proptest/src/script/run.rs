@@ -81,7 +81,7 @@ mod tests {
         assert!(fails(logs).contains("inv:log-matching"), "{}", fails(logs));
         // A forged vote makes a second leader of term 1.
         let votes = "cluster nodes=(1,2,3) disk=auto; elect n1; \
-                     boot n2 term=0; expire n2 election; forge n3->n2 VoteReply granted term=1";
+                     boot n2 term=0 vote=none log=(); expire n2 election; forge n3->n2 VoteReply granted term=1";
         assert!(fails(votes).contains("inv:election-safety"), "{}", fails(votes));
         // A forged acknowledgement commits what one disk holds.
         let acks = "cluster nodes=(1,2,3) disk=auto; elect n1; propose n1 a; \

@@ -217,14 +217,14 @@ fn inputs_outputs_and_what_steps_answer() {
         Input::Unreachable(NodeId(3)),
         Input::Capacity(Capacity::ConfigOnly),
         Input::Disable(DisableReason::Operator(1)),
-        Input::UnsafeRecover(Box::new(plan)),
-        Input::AcceptRecovery(RecoveryEpoch::default()),
+        Input::UnsafeRecover(Box::new(plan.clone())),
+        Input::AcceptRecovery(Box::new(plan)),
         Input::Shutdown,
     ] {
         comes_back(&input);
     }
     for output in [
-        Output::Apply(Apply { entries: entries(), first_ticket: Some(Ticket(4)) }),
+        Output::Apply(Apply { entries: entries(), first_ticket: Some(Ticket(4)), skipped: false }),
         Output::RoleChanged { role: Role::Leader, term: Term(3) },
         Output::Outcome {
             first: Ticket(1),
@@ -238,7 +238,7 @@ fn inputs_outputs_and_what_steps_answer() {
             index: LogIndex(3),
             committed: true,
         })),
-        Output::Halted(HaltReason::UnknownEntryKind { index: LogIndex(2), kind: 9 }),
+        Output::Halted(HaltReason::ReadMismatch { index: LogIndex(2) }),
     ] {
         comes_back(&output);
     }
@@ -262,10 +262,12 @@ fn a_whole_node_goes_on_from_where_it_was_written() {
         while let Some(output) = node.poll() {
             comes_back(&output);
             match output {
-                Output::Persist(write) => drop(node.step(now, Input::Persisted(write.ack))),
+                Output::Persist(write) => {
+                    let _told = node.step(now, Input::Persisted(write.ack));
+                }
                 Output::Apply(apply) => {
                     let last = apply.entries.last().map(|at| at.index).unwrap_or_default();
-                    drop(node.step(now, Input::Applied(last)));
+                    let _told = node.step(now, Input::Applied(last));
                 }
                 _ => {}
             }

@@ -73,6 +73,7 @@ fn who(world: &World, args: &mut Args<'_>) -> Result<Vec<u64>, String> {
 
 fn status(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     for id in who(world, args)? {
+        world.server(id)?;
         let text = match world.node(id) {
             Ok(node) => node.status().to_string(),
             Err(down) => down,
