@@ -50,7 +50,8 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
             let first = apply.first_ticket.map(|ticket| ticket.0);
             let range = first.map(|first| (first, first + apply.entries.len().max(1) - 1));
             let tickets = range.map_or(String::new(), |(a, b)| format!(" {}", span("t", a, b)));
-            ("apply", format!("apply {list}{tickets}"))
+            let skipped = if apply.skipped { " skipped" } else { "" };
+            ("apply", format!("apply {list}{tickets}{skipped}"))
         }
         Output::ReadReady { ticket, index, term, level, staleness_ns } => {
             let how = match level {
@@ -99,6 +100,10 @@ pub(super) fn output(output: &Output) -> Result<Option<(&'static str, String)>, 
                 FetchPurpose::Apply => "apply".to_owned(),
             };
             ("fetch", format!("fetch {} for {whom}", span("", ask.first.0, ask.last.0)))
+        }
+        Output::LifecycleChanged { lifecycle, reason } => {
+            let why = reason.map_or(String::new(), |reason| format!(": {reason}"));
+            ("role", format!("{lifecycle}{why}"))
         }
         Output::Halted(reason) => ("halted", format!("halted: {reason}")),
         Output::Note(reason) => ("note", note(reason)?),
@@ -261,6 +266,7 @@ fn operation_failure(why: OperationFailure) -> Result<&'static str, String> {
         OperationFailure::Superseded => "superseded",
         OperationFailure::Unknown(reason) => unknown_reason(reason)?,
         OperationFailure::Refused(reason) => transfer_refusal(reason)?,
+        OperationFailure::Overruled => "overruled",
         OperationFailure::TimedOut => "timed out",
         OperationFailure::Cancelled => "cancelled",
         other => return Err(unknown(&other)),
@@ -306,6 +312,7 @@ pub(super) fn input(input: &Input) -> Result<String, String> {
         Input::SnapshotSent(_) => "shipped snapshot",
         Input::SnapshotSendFailed { .. } => "failed shipment",
         Input::SnapshotReceived(_) => "received snapshot",
+        Input::SkipEntry { .. } => "skip",
         Input::Unreachable(_) => "unreachable",
         Input::Capacity(_) => "capacity",
         Input::ApplyFailed(_) => "failed apply",

@@ -96,6 +96,13 @@ pub(super) const VERBS: &[Verb] = &[
         run: |world, args| plain(world, args, Input::Enable),
     },
     Verb {
+        name: "skip",
+        usage: "n1 INDEX [digest=D]",
+        about: "asks n1 to pass over the entry at which its machine failed; the digest is that \
+                entry's unless said",
+        run: skip,
+    },
+    Verb {
         name: "unsafe-recover",
         usage: "n1 survivors=1,2 keep=n1 last=T/I term=T epoch=E [plan=P] [data-may-be-lost]",
         about: "an operator accepts to lose data and goes on with the survivors",
@@ -103,7 +110,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "accept-recovery",
-        usage: "n2 epoch=E [plan=P]",
+        usage: "n2 survivors=1,2 keep=n1 last=T/I term=T epoch=E [plan=P] [data-may-be-lost]",
         about: "a survivor joins the recovery carried out elsewhere",
         run: accept_recovery,
     },
@@ -252,6 +259,14 @@ fn disable(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
     let number = args.get("number", 0, number)?;
     world.step(id, Input::Disable(DisableReason::Operator(number)))
+}
+
+fn skip(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
+    let id = args.node()?;
+    let index = LogIndex(number(args.word("an index")?)?);
+    let failed = world.node(id)?.apply_halted().and_then(|failure| failure.digest);
+    let digest = args.get("digest", failed.unwrap_or(0), number)?;
+    world.step(id, Input::SkipEntry { index, digest })
 }
 
 fn epoch(args: &mut Args<'_>) -> Result<RecoveryEpoch, String> {
