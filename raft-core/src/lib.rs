@@ -125,6 +125,7 @@ pub use config::{
     change::{Change, ChangeError, ConfigAction, ConfigChange, ConfigExpect},
     codec::DecodeConfigurationError,
     guard::Readiness,
+    witness::payload_digest,
 };
 pub use election::request::CampaignError;
 pub use error::{

@@ -425,7 +425,7 @@ impl Node {
             deferred,
             deferred_bytes: self.deferred.waiting_bytes(),
             operations: self.operations.open_count(),
-            applying: self.handed.since(self.applied),
+            applying: self.handed.since(self.applied.max(self.snapshots.installing_index())),
             unapplied,
             unapplied_bytes,
             outbox: self.outbox.len() as u64,
@@ -545,7 +545,7 @@ impl Node {
     /// Progress of every peer without allocating, while leading; else nothing. Ascending.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
         let leading = self.role() == Role::Leader;
-        self.peers.iter().filter(move |_| leading).map(|peer| {
+        self.peers.iter().filter(move |peer| leading && peer.is_fed()).map(|peer| {
             let (inflight, inflight_bytes) = peer.progress.inflight();
             PeerStatus {
                 peer: peer.id,

@@ -38,7 +38,8 @@ pub(crate) enum Diet {
 }
 
 /// The digest that stands for a payload in a stub. Frozen.
-pub(crate) fn digest(payload: &[u8]) -> u64 {
+#[must_use]
+pub fn payload_digest(payload: &[u8]) -> u64 {
     let start = mix(0x7769_746e_6573_7300, payload.len() as u64);
     payload.chunks(8).fold(start, |digest, chunk| {
         let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
@@ -52,7 +53,7 @@ fn stub(entry: &Entry) -> Entry {
     if !carries {
         return entry.clone();
     }
-    let digest = digest(&entry.payload).to_le_bytes();
+    let digest = payload_digest(&entry.payload).to_le_bytes();
     let kind = EntryKind(entry.kind.0 | EntryKind::STUB);
     Entry { kind, payload: Bytes::copy_from_slice(&digest), ..*entry }
 }
@@ -205,7 +206,7 @@ mod tests {
             let dropped = matches!(before.entry.kind, EntryKind::COMMAND | EntryKind::QUERY);
             assert_eq!(after.entry.kind.is_stub(), dropped, "{}", before.entry.kind);
             let kept = &after.entry.payload[..];
-            let want = if dropped { &digest(b"data").to_le_bytes()[..] } else { b"data" };
+            let want = if dropped { &payload_digest(b"data").to_le_bytes()[..] } else { b"data" };
             assert_eq!(kept, want);
         }
         assert_eq!(stubs(&out), out, "a stub of a stub is itself");
@@ -222,6 +223,6 @@ mod tests {
             0xd24b_434a_6159_8d57,
             0x10c4_95e0_0b51_0b9a,
         ];
-        assert_eq!(all.map(digest), want);
+        assert_eq!(all.map(payload_digest), want);
     }
 }

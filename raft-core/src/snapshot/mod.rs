@@ -168,6 +168,13 @@ impl Snapshots {
     }
 }
 
+impl Snapshots {
+    /// The index the machine is being brought to by a snapshot; 0 if it is not.
+    pub(crate) fn installing_index(&self) -> LogIndex {
+        self.installing.unwrap_or_default()
+    }
+}
+
 impl Node {
     /// The newest durable snapshot, if there is one.
     #[must_use]

@@ -53,6 +53,16 @@ impl Apply {
         self.handed[slot] = applied;
     }
 
+    /// A snapshot of `index` was handed out for the machine.
+    pub(super) fn on_install_handed(&mut self, slot: usize, index: LogIndex) {
+        self.handed[slot] = index;
+    }
+
+    /// The machine became a snapshot of `index`.
+    pub(super) fn on_installed(&mut self, slot: usize, index: LogIndex) {
+        self.upto[slot] = index;
+    }
+
     /// Entries `first` to `last` were handed out for apply.
     pub(super) fn on_handed(
         &mut self,

@@ -59,8 +59,8 @@ impl LaneOrder {
         }
     }
 
-    /// The machine became a snapshot of `index`.
-    pub(super) fn on_installed(&mut self, slot: usize, index: LogIndex) {
+    /// A snapshot of `index` was handed out for the machine.
+    pub(super) fn on_install_handed(&mut self, slot: usize, index: LogIndex) {
         self.lanes[slot].apply_end = index;
     }
 

@@ -326,6 +326,13 @@ pub enum Observation<'a> {
         /// Digest of the machine.
         machine: u64,
     },
+    /// A snapshot was handed out for the machine to become (lane A).
+    InstallHanded {
+        /// Which node.
+        node: NodeId,
+        /// Its index.
+        index: LogIndex,
+    },
     /// The machine became a snapshot.
     Installed {
         /// Which node.

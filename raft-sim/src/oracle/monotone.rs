@@ -75,7 +75,10 @@ impl Monotone {
     }
 
     fn on_peers(&mut self, node: NodeId, before: &NodeView, after: &NodeView) -> Check {
-        let same_reign = before.role == Role::Leader && before.term == after.term;
+        // A member that left and came back under the same id begins anew.
+        let same_reign = before.role == Role::Leader
+            && before.term == after.term
+            && before.configuration == after.configuration;
         let mut old = before.peers.iter().peekable();
         for peer in &after.peers {
             if peer.next <= peer.matched {

@@ -8,7 +8,7 @@
 //! **Not here.** The node (`raft_core`), executing outputs (`world/host.rs`).
 
 use raft_core::{
-    Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, Envelope,
+    Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, EntryKind, Envelope,
     FetchFailure, FetchId, GroupId, HardState, Input as CoreInput, Instant, Issued, LogIndex,
     LogPosition, Message, Node, Options, Outcome, Output, PersistAck, ReceivedSnapshot, Rejected,
     SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun,
@@ -83,7 +83,7 @@ fn entries_of(entries: &Entries) -> Vec<Entry> {
 
 fn content_of(entry: Entry) -> raft_core::Entry {
     raft_core::Entry {
-        kind: raft_core::EntryKind(entry.kind),
+        kind: EntryKind(entry.kind),
         stamp: entry.stamp,
         label: entry.label,
         payload: entry.payload,
@@ -299,13 +299,20 @@ impl Process for Core {
             boot = boot.with_snapshot(snapshot.meta.clone());
         }
         boot.first = start.image.first();
-        let marks = start.image.entries.iter().filter(|entry| {
-            entry.position.index > above && raft_core::EntryKind(entry.kind).is_mark()
-        });
+        let marks = start
+            .image
+            .entries
+            .iter()
+            .filter(|entry| entry.position.index > above && EntryKind(entry.kind).is_mark());
         let marks: Vec<_> =
             marks.map(|entry| (entry.position, content_of(entry.clone()))).collect();
-        let boot =
-            boot.with_log(terms, last, tip.map_or(stamp, |entry| entry.stamp)).with_marks(marks);
+        let stubs = start.image.entries.iter().rev().find(|e| EntryKind(e.kind).is_stub());
+        let stubs = stubs.map_or(LogIndex::ZERO, |entry| entry.position.index);
+        let mut boot = boot
+            .with_log(terms, last, tip.map_or(stamp, |entry| entry.stamp))
+            .with_marks(marks)
+            .with_stubs(stubs);
+        boot.last_label = tip.map(|entry| entry.label);
         let node = Node::boot(
             options(start.knobs, start.snapshots, start.command_bytes_max),
             boot,

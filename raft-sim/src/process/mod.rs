@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use raft_core::{
-    ClusterId, DisableReason, Incarnation, LogIndex, LogPosition, NodeId, RecoveryEpoch, Role,
-    SnapshotMeta, Term,
+    ClusterId, DisableReason, EntryKind, Incarnation, LogIndex, LogPosition, NodeId, RecoveryEpoch,
+    Role, SnapshotMeta, Term, payload_digest,
 };
 
 use crate::{fault::schedule::Operation, trace::digest::Digest, workload::kv::Machine};
@@ -90,12 +90,17 @@ impl Entry {
     /// What oracles compare: a hash over everything but the index.
     #[must_use]
     pub fn id(&self) -> EntryId {
+        let kind = EntryKind(self.kind);
         let mut d = Digest::new();
         d.word(self.position.term.0);
-        d.word(u64::from(self.kind));
+        d.word(u64::from(kind.base().0));
         d.word(self.stamp);
         d.word(self.label);
-        d.bytes(&self.payload);
+        // A stub is the same entry: its payload is the digest of what it stands for.
+        match <[u8; 8]>::try_from(&*self.payload) {
+            Ok(digest) if kind.is_stub() => d.word(u64::from_le_bytes(digest)),
+            _ => d.word(payload_digest(&self.payload)),
+        }
         EntryId { position: self.position, hash: d.value() }
     }
 }

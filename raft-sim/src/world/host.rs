@@ -317,6 +317,8 @@ impl<P: Process> World<'_, P> {
         let Some(process) = &host.process else { return };
         let (before, after) = (&host.before, &host.view);
         if let Some(from) = stepped.log_from {
+            // What lies below the base is a snapshot's, and was told with it.
+            let from = from.max(after.base.index.next());
             changed = changed.and(Changed::LOG);
             self.scratch.clear();
             process.log_from(from, &mut self.scratch);
@@ -407,6 +409,8 @@ impl<P: Process> World<'_, P> {
                 self.run_lane(n);
             }
             Effect::InstallSnapshot { meta } => {
+                let (node, index) = (self.hosts[n].id, meta.index());
+                self.watch.see(Observation::InstallHanded { node, index });
                 self.hosts[n].lane.push_back(Lane::Install(meta));
                 self.run_lane(n);
             }

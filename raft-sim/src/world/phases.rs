@@ -126,13 +126,14 @@ impl<P: Process> World<'_, P> {
             let view = &host.view;
             let life = if host.process.is_some() { "" } else { " (down)" };
             text.push_str(&format!(
-                "{}{life}: {} in term {}, log to {}, commit {}, applied {}; ",
+                "{}{life}: {} in term {}, log to {}, commit {}, applied {}, data members {:?}; ",
                 host.id,
                 view.role,
                 view.term,
                 view.last,
                 view.commit,
-                host.machine.applied()
+                host.machine.applied(),
+                view.members.iter().map(|node| node.0).collect::<Vec<_>>()
             ));
         }
         let open = self.clients.iter().filter(|client| client.open.is_some()).count();

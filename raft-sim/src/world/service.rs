@@ -338,9 +338,10 @@ impl<P: Process> World<'_, P> {
         self.wake_after(client, pause);
     }
 
-    /// The place of `node` in the tables, if it is one of the voters.
+    /// The place of `node` in the tables, if there is one of that id.
     pub(crate) fn place(&self, node: NodeId) -> Option<u8> {
-        self.voters.binary_search(&node).ok().map(|at| at as u8)
+        let at = usize::try_from(node.0.checked_sub(1)?).ok()?;
+        (at < self.hosts.len()).then_some(at as u8)
     }
 }
 

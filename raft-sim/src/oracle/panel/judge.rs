@@ -48,10 +48,15 @@ impl Oracles {
                 }
                 Ok(())
             }
+            Observation::InstallHanded { node, index } => {
+                let slot = self.mirrors.slot(node);
+                self.apply.on_install_handed(slot, index);
+                self.lane_order.on_install_handed(slot, index);
+                Ok(())
+            }
             Observation::Installed { node, index, machine } => {
                 let slot = self.mirrors.slot(node);
-                self.apply.on_boot(slot, index);
-                self.lane_order.on_installed(slot, index);
+                self.apply.on_installed(slot, index);
                 self.sometimes.hit(Mark::SnapshotInstalled);
                 if self.is_on(OracleId::SnapshotAgrees) {
                     let state = self.apply.state_at(index);
