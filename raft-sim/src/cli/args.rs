@@ -170,8 +170,8 @@ pub struct ReplayArgs {
 /// `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// Histories: JSON lines (docs/TRACE.md), jepsen logs or EDN.
-    #[arg(required = true, value_name = "FILE")]
+    /// Histories: JSON lines (docs/TRACE.md), jepsen logs, EDN, Porcupine, Elle.
+    #[arg(required_unless_present_any = ["twin", "measure"], value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// What the operations mean; recognised from their names if not given.
     #[arg(long, env = "RAFT_SIM_MODEL", value_name = "NAME")]
@@ -179,9 +179,39 @@ pub struct CheckArgs {
     /// How the history is written; recognised from the content if not given.
     #[arg(long, env = "RAFT_SIM_FORMAT", value_name = "NAME")]
     pub format: Option<String>,
+    /// What is asked of it: linearizable, or a weaker level.
+    #[arg(long, env = "RAFT_SIM_LEVEL", value_name = "NAME", default_value = "linearizable")]
+    pub level: String,
     /// Give a file up as unknown after this long, such as 90s or 10m.
-    #[arg(long, env = "RAFT_SIM_TIME", value_name = "DURATION")]
-    pub time: Option<String>,
+    #[arg(long, env = "RAFT_SIM_TIME", value_name = "DURATION", default_value = "10s")]
+    pub time: String,
+    /// Give a key up as unknown after this many situations.
+    #[arg(long, env = "RAFT_SIM_CONFIGURATIONS", value_name = "N", default_value_t = 5_000_000)]
+    pub configurations: u64,
+    /// Give a key up as unknown after this many MiB as counted by the search.
+    #[arg(long, env = "RAFT_SIM_MEMORY", value_name = "MIB", default_value_t = 512)]
+    pub memory: u64,
+    /// Show a few operations that are enough for a violation, and why nothing works.
+    #[arg(long, env = "RAFT_SIM_EXPLAIN", value_parser = FalseyValueParser::new())]
+    pub explain: bool,
+    /// Write the explanation of the first violation as a page into this file.
+    #[arg(long, env = "RAFT_SIM_HTML", value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Check nothing; print the one history in another format.
+    #[arg(long, env = "RAFT_SIM_CONVERT", value_name = "FORMAT", conflicts_with_all = ["html", "explain", "json", "twin", "measure"])]
+    pub convert: Option<String>,
+    /// Compare the checker with brute force on this many random small histories.
+    #[arg(long, env = "RAFT_SIM_TWIN", value_name = "N", conflicts_with_all = ["files", "measure"])]
+    pub twin: Option<u64>,
+    /// Worker threads of the comparison; all cores if not given. Results do not depend on it.
+    #[arg(long, short, env = "RAFT_SIM_JOBS", value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Measure the checker on generated histories of up to this many operations.
+    #[arg(long, env = "RAFT_SIM_MEASURE", value_name = "N", conflicts_with = "files")]
+    pub measure: Option<u64>,
+    /// Write the measured table into this document, between its markers.
+    #[arg(long, env = "RAFT_SIM_WRITE", value_name = "FILE", requires = "measure")]
+    pub write: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a flattened struct's text would become help text")]
     pub output: OutputArgs,

@@ -7,7 +7,7 @@
 //! **Source.** Zeller and Hildebrandt 2002 (delta debugging), with removals that are sound for
 //! histories.
 //! **Upholds.** `inv:linearizable`.
-//! **Not here.** Deciding (`search.rs`), HTML (`report/`).
+//! **Not here.** Deciding (`search.rs`), HTML (`html.rs`).
 
 use core::fmt::Write;
 use std::collections::BTreeSet;
@@ -32,6 +32,77 @@ pub struct Explanation {
     pub candidates: Vec<(u64, String)>,
     /// The core as a drawing, one operation a line.
     pub timeline: String,
+    /// The core among its neighbours on the same key, in order of invocation.
+    pub drawn: Vec<Drawn>,
+}
+
+/// An operation as it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// Its id.
+    pub op: u64,
+    /// Who asked.
+    pub client: u64,
+    /// When it was invoked.
+    pub invoked: u64,
+    /// When it returned; `None`: never.
+    pub returned: Option<u64>,
+    /// Call and reply, in words.
+    pub text: String,
+    /// The log index it claims.
+    pub index: Option<u64>,
+    /// Whether it belongs to the core.
+    pub core: bool,
+    /// Its place in the longest legal order of the core, from 1.
+    pub place: Option<usize>,
+}
+
+/// Neighbours drawn before and behind the core.
+const NEIGHBOURS: usize = 50;
+/// Operations drawn at most; of a core spread over a long time the gaps are left out.
+const DRAWN_MAX: usize = 400;
+
+/// The core among its neighbours in `part`, one key's operations in order of invocation.
+pub(super) fn draw<C: core::fmt::Debug, R: core::fmt::Debug>(
+    part: &[&Operation<C, R>],
+    core: &[u64],
+    prefix: &[u64],
+) -> Vec<Drawn> {
+    let of_core: BTreeSet<u64> = core.iter().copied().collect();
+    let is_core = |at: usize| of_core.contains(&part[at].op);
+    let mut chosen: BTreeSet<usize> = (0..part.len()).filter(|&at| is_core(at)).collect();
+    let (Some(&first), Some(&last)) = (chosen.first(), chosen.last()) else { return Vec::new() };
+    let from = first.saturating_sub(NEIGHBOURS);
+    let to = last.saturating_add(NEIGHBOURS + 1).min(part.len());
+    let room = DRAWN_MAX.saturating_sub(chosen.len());
+    // Nearest to the end of the core first: that is where it broke.
+    let mut near: Vec<usize> = (from..to).filter(|&at| !is_core(at)).collect();
+    near.sort_by_key(|&at| at.abs_diff(last).min(at.abs_diff(first)));
+    chosen.extend(near.into_iter().take(room));
+    chosen
+        .into_iter()
+        .map(|at| {
+            let operation = part[at];
+            let place = prefix.iter().position(|&op| op == operation.op);
+            Drawn {
+                op: operation.op,
+                client: operation.client,
+                invoked: operation.invoked,
+                returned: operation.returned,
+                text: in_words(operation),
+                index: operation.index,
+                core: is_core(at),
+                place: place.map(|place| place + 1),
+            }
+        })
+        .collect()
+}
+
+fn in_words<C: core::fmt::Debug, R: core::fmt::Debug>(operation: &Operation<C, R>) -> String {
+    match &operation.reply {
+        Some(reply) => format!("{:?} -> {reply:?}", operation.call),
+        None => format!("{:?} -> unknown", operation.call),
+    }
 }
 
 /// Searches spent on shrinking.
@@ -123,6 +194,7 @@ pub fn explain<M: Model>(
         prefix: prefix.iter().map(|&position| kept[position as usize].op).collect(),
         candidates: candidates(model, &kept, &prefix),
         timeline: timeline(&kept),
+        drawn: Vec::new(),
     })
 }
 
@@ -130,7 +202,7 @@ pub fn explain<M: Model>(
 /// reads is: an order of the whole is, without them, an order of the rest. Writes take with them
 /// every operation that could have seen them, which the model tells by `may_see`; if one of those
 /// is itself a write, so on.
-fn without<'a, M: Model>(
+pub(super) fn without<'a, M: Model>(
     model: &M,
     part: &[&'a Operation<M::Call, M::Reply>],
     range: core::ops::Range<usize>,
@@ -212,12 +284,8 @@ fn timeline<C: core::fmt::Debug, R: core::fmt::Debug>(part: &[&Operation<C, R>])
                 _ => ' ',
             })
             .collect();
-        let reply = match &operation.reply {
-            Some(reply) => format!("{reply:?}"),
-            None => "unknown".to_owned(),
-        };
-        let Operation { op, client, call, .. } = operation;
-        writeln!(text, "client {client:>4} {bar} op {op}: {call:?} -> {reply}")
+        let Operation { op, client, .. } = operation;
+        writeln!(text, "client {client:>4} {bar} op {op}: {}", in_words(operation))
             .expect("a string takes everything");
     }
     text

@@ -85,6 +85,21 @@ pub enum HistoryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A client has two operations open at once; levels that follow clients need their order.
+    ClientOverlaps {
+        /// The client.
+        client: u64,
+        /// One operation.
+        op: u64,
+        /// The other.
+        other: u64,
+    },
+    /// An operation that is neither a read nor a write of a value of its own, at a level that is
+    /// defined for those only.
+    NotARegister {
+        /// Which.
+        op: u64,
+    },
     /// There is nothing to check.
     Empty,
     /// The format could not be recognised, or does not fit the model asked for.
@@ -118,6 +133,16 @@ impl fmt::Display for HistoryError {
             Self::TooManyOperations { max } => {
                 write!(f, "more than {max} operations: split the history")
             }
+            Self::ClientOverlaps { client, op, other } => write!(
+                f,
+                "client {client} has operations {op} and {other} open at once: \
+                 give each thread of asking its own number"
+            ),
+            Self::NotARegister { op } => write!(
+                f,
+                "operation {op} is neither a read nor a write with a value of its own: \
+                 ask for linearizable or sequential instead"
+            ),
             Self::Line { line, reason } => write!(f, "line {line}: {reason}"),
             Self::Empty => f.write_str("the history is empty: there is nothing to check"),
             Self::Format { reason } => f.write_str(reason),

@@ -16,8 +16,11 @@
 //! | `space` | numbered states for the search |
 //! | `witness` | verify a claimed order |
 //! | `split` | by key |
-//! | `register` | decide reads and writes with values of their own by sorting |
+//! | `quick`, `register`, `graph` | decide by sorting where that is possible |
 //! | `search` | decide without hints |
+//! | `stream` | decide while the history grows |
+//! | `weak` | weaker levels |
+//! | `twin` | brute force, to compare with |
 //! | `explain` | a few operations that are enough, and why nothing works |
 //! | `generate` | histories that are linearizable by construction |
 //! | `formats/` | histories in files |
@@ -25,13 +28,20 @@
 pub mod explain;
 pub mod formats;
 pub mod generate;
+pub mod graph;
 pub mod history;
+pub mod html;
 pub mod model;
 pub mod models;
+mod planted;
+pub mod quick;
 pub mod register;
 pub mod search;
 pub mod space;
 pub mod split;
+pub mod stream;
+pub mod twin;
+pub mod weak;
 pub mod witness;
 
 #[cfg(test)]
@@ -47,8 +57,9 @@ pub use formats::{FileOptions, FileReport, Format, ModelName, check_file};
 use history::{HistoryError, Operation, validate};
 use model::Model;
 use models::kv::Kv;
-use register::Zones;
+use quick::Quick;
 use search::{Answer, Cost, Stuck};
+pub use weak::{Level, check_level};
 pub use witness::Witness;
 
 /// What a check may spend on one key. No time: inside a simulated run a verdict must not depend on
@@ -95,9 +106,9 @@ impl fmt::Display for Exhausted {
 pub enum How {
     /// The claimed order was verified.
     Witness,
-    /// Every key's reads and writes, with values of their own, can be lined up.
-    Register,
-    /// For some key by finding an order; for the others like that or by `Register`.
+    /// By the model's own algorithm for every key (`quick.rs`).
+    Sorting,
+    /// For some key by finding an order; for the others like that or by `Sorting`.
     Search,
 }
 
@@ -170,6 +181,36 @@ pub struct Report {
     pub bytes: u64,
 }
 
+impl Report {
+    /// Before anything was checked, but that it is a history.
+    fn of<M: Model>(
+        model: &M,
+        history: &[Operation<M::Call, M::Reply>],
+    ) -> Result<Self, HistoryError> {
+        validate(history)?;
+        for operation in history {
+            if operation.reply.as_ref().is_some_and(|reply| !model.fits(&operation.call, reply)) {
+                return Err(HistoryError::ForeignReply { op: operation.op });
+            }
+        }
+        Ok(Self {
+            verdict: Verdict::Ok { how: How::Witness },
+            witness: Witness::Untried,
+            operations: history.len(),
+            unknown_operations: history.iter().filter(|op| op.returned.is_none()).count(),
+            keys_sorted: 0,
+            keys_searched: 0,
+            configurations: 0,
+            bytes: 0,
+        })
+    }
+
+    fn add(&mut self, cost: Cost) {
+        self.configurations += cost.configurations;
+        self.bytes = self.bytes.max(cost.bytes);
+    }
+}
+
 /// Checks a history of the simulator's key-value machine: the witness, then the search.
 ///
 /// # Errors
@@ -188,22 +229,8 @@ pub fn check_model<M: Model>(
     budget: &Budget,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Report, HistoryError> {
-    validate(history)?;
-    for operation in history {
-        if operation.reply.as_ref().is_some_and(|reply| !model.fits(&operation.call, reply)) {
-            return Err(HistoryError::ForeignReply { op: operation.op });
-        }
-    }
-    let mut report = Report {
-        verdict: Verdict::Ok { how: How::Witness },
-        witness: witness::verify(model, history),
-        operations: history.len(),
-        unknown_operations: history.iter().filter(|op| op.returned.is_none()).count(),
-        keys_sorted: 0,
-        keys_searched: 0,
-        configurations: 0,
-        bytes: 0,
-    };
+    let mut report = Report::of(model, history)?;
+    report.witness = witness::verify(model, history);
     if report.witness != Witness::Verified {
         report.verdict = search_keys(model, history, budget, stop, &mut report);
     }
@@ -218,35 +245,44 @@ fn search_keys<M: Model>(
     report: &mut Report,
 ) -> Verdict {
     let mut unknown = None;
-    for (key, mut part) in split::by_key(model, history) {
-        match register::decide(model, &part) {
-            Zones::Ok => {
+    for (key, part) in split::by_key(model, history) {
+        match model.decide(&part) {
+            Quick::Ok => {
                 report.keys_sorted += 1;
                 continue;
             }
-            // The search says of these few which one has no place.
-            Zones::Illegal(core) => {
-                report.keys_sorted += 1;
-                part = core.iter().map(|&position| part[position as usize]).collect();
+            Quick::Illegal(core) => {
+                let few: split::Part<'_, M> =
+                    core.iter().map(|&position| part[position as usize]).collect();
+                let (answer, cost) = search::search(&few, &mut *model.space(&few), budget, stop);
+                report.add(cost);
+                match answer {
+                    // The search says of these few which one has no place.
+                    Answer::Impossible(stuck) => {
+                        report.keys_sorted += 1;
+                        let stuck = longest(model, &few, stuck, stop);
+                        return illegal::<M>(&key, &few, &stuck);
+                    }
+                    Answer::OutOf(_) => {
+                        report.keys_sorted += 1;
+                        let last = few.len().saturating_sub(1) as u32;
+                        let stuck = Stuck { prefix: Vec::new(), stuck: last };
+                        return illegal::<M>(&key, &few, &stuck);
+                    }
+                    // Never seen; then what was decided is worth nothing.
+                    Answer::Order(_) => debug_assert!(false, "{key:?}: {core:?} has an order"),
+                }
             }
-            Zones::NotApplicable => report.keys_searched += 1,
+            Quick::NotApplicable => {}
         }
-        let mut space = model.space(&part);
-        let (answer, Cost { configurations, bytes }) =
-            search::search(&part, &mut *space, budget, stop);
-        report.configurations += configurations;
-        report.bytes = report.bytes.max(bytes);
+        report.keys_searched += 1;
+        let (answer, cost) = search::search(&part, &mut *model.space(&part), budget, stop);
+        report.add(cost);
         match answer {
             Answer::Order(_) => {}
             Answer::Impossible(stuck) => {
                 let stuck = longest(model, &part, stuck, stop);
-                let id = |position: &u32| part[*position as usize].op;
-                return Verdict::Illegal(Illegal {
-                    key: format!("{key:?}"),
-                    ops: part.iter().map(|operation| operation.op).collect(),
-                    prefix: stuck.prefix.iter().map(id).collect(),
-                    stuck: id(&stuck.stuck),
-                });
+                return illegal::<M>(&key, &part, &stuck);
             }
             // Another key may still be illegal, which is worth more.
             Answer::OutOf(exhausted) => {
@@ -255,8 +291,18 @@ fn search_keys<M: Model>(
             }
         }
     }
-    let how = if report.keys_searched == 0 { How::Register } else { How::Search };
+    let how = if report.keys_searched == 0 { How::Sorting } else { How::Search };
     unknown.unwrap_or(Verdict::Ok { how })
+}
+
+fn illegal<M: Model>(key: &M::Key, part: &split::Part<'_, M>, stuck: &Stuck) -> Verdict {
+    let id = |position: &u32| part[*position as usize].op;
+    Verdict::Illegal(Illegal {
+        key: format!("{key:?}"),
+        ops: part.iter().map(|operation| operation.op).collect(),
+        prefix: stuck.prefix.iter().map(id).collect(),
+        stuck: id(&stuck.stuck),
+    })
 }
 
 /// The search looks ahead and gives up early; people expect the longest order, where it is cheap.
@@ -283,5 +329,13 @@ pub fn explain<M: Model>(
     let ids: BTreeSet<u64> = illegal.ops.iter().copied().collect();
     let mut part: Vec<_> = history.iter().filter(|op| ids.contains(&op.op)).collect();
     part.sort_unstable_by_key(|operation| operation.invoked);
-    explain::explain(model, &part, stop)
+    let mut explanation = explain::explain(model, &part, stop)?;
+    if let Some(first) = part.first() {
+        let key = model.key(&first.call);
+        let same = |op: &&Operation<_, _>| model.key(&op.call).cmp(&key).is_eq();
+        let mut all: Vec<_> = history.iter().filter(same).collect();
+        all.sort_unstable_by_key(|operation| operation.invoked);
+        explanation.drawn = explain::draw(&all, &explanation.core, &explanation.prefix);
+    }
+    Some(explanation)
 }

@@ -12,7 +12,8 @@ use core::{fmt::Debug, hash::Hash};
 
 use super::{
     history::Operation,
-    register::Access,
+    quick::Quick,
+    register::{self, Access},
     space::{Interned, Space},
 };
 
@@ -61,6 +62,17 @@ pub trait Model {
     /// another must be reported as such; the initial state is "read as `None`".
     fn access(&self, _call: &Self::Call, _reply: Option<&Self::Reply>) -> Option<Access> {
         None
+    }
+
+    /// Decides one key's `history`, in order of invocation, without searching, if the model knows
+    /// how. By default registers are decided from [`Model::access`].
+    fn decide(&self, history: &[&Operation<Self::Call, Self::Reply>]) -> Quick {
+        register::decide(self, history)
+    }
+
+    /// About how many bytes `state` holds outside itself; counted against the budget.
+    fn heap_bytes(&self, _state: &Self::State) -> usize {
+        64
     }
 
     /// Whether removing `write` from a history could make `other` impossible. For explanations;

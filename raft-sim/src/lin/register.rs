@@ -12,7 +12,12 @@
 //! **Upholds.** `inv:linearizable`.
 //! **Not here.** Repeated values, deletes, compare-and-set, append (`search.rs`).
 
-use super::{history::Operation, model::Model};
+use super::{
+    history::Operation,
+    model::Model,
+    planted::{Mistake, planted},
+    quick::Quick,
+};
 use crate::collections::FixedMap;
 
 /// What an operation is to a register.
@@ -24,17 +29,6 @@ pub enum Access {
     Read(Option<u64>),
     /// A read whose answer nobody saw.
     ReadUnseen,
-}
-
-/// What sorting found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Zones {
-    /// Two writes have one value, or there is more than reads and writes: this cannot decide.
-    NotApplicable,
-    /// Linearizable.
-    Ok,
-    /// Not linearizable; these few operations (positions) are not, by themselves.
-    Illegal(Vec<u32>),
 }
 
 /// A time; `None` is before everything.
@@ -52,7 +46,7 @@ struct Cluster {
 }
 
 /// One key's `history`, in order of invocation. Costs two sorts at most.
-pub fn decide<M: Model>(model: &M, history: &[&Operation<M::Call, M::Reply>]) -> Zones {
+pub fn decide<M: Model + ?Sized>(model: &M, history: &[&Operation<M::Call, M::Reply>]) -> Quick {
     let mut clusters = vec![Cluster {
         write: None,
         first_return: Some((None, 0)),
@@ -64,12 +58,12 @@ pub fn decide<M: Model>(model: &M, history: &[&Operation<M::Call, M::Reply>]) ->
     for (position, operation) in history.iter().enumerate() {
         let position = position as u32;
         match model.access(&operation.call, operation.reply.as_ref()) {
-            None => return Zones::NotApplicable,
+            None => return Quick::NotApplicable,
             Some(Access::ReadUnseen) => {}
             Some(Access::Read(value)) => reads.push((position, value)),
             Some(Access::Write(value)) => {
                 if of_value.insert(value, clusters.len()).is_some() {
-                    return Zones::NotApplicable;
+                    return Quick::NotApplicable;
                 }
                 clusters.push(Cluster {
                     write: Some(position),
@@ -85,14 +79,14 @@ pub fn decide<M: Model>(model: &M, history: &[&Operation<M::Call, M::Reply>]) ->
             None => Some(&0),
             Some(value) => of_value.get(&value),
         };
-        let Some(&cluster) = cluster else { return Zones::Illegal(vec![position]) };
+        let Some(&cluster) = cluster else { return Quick::Illegal(vec![position]) };
         let cluster = &mut clusters[cluster];
         let operation = history[position as usize];
         let returned = operation.returned;
         if let Some(write) = cluster.write
             && returned.is_some_and(|at| at < history[write as usize].invoked)
         {
-            return Zones::Illegal(vec![position, write]);
+            return Quick::Illegal(vec![position, write]);
         }
         if cluster.first_return.is_none_or(|(at, _)| returned < at) {
             cluster.first_return = Some((returned, position));
@@ -108,7 +102,7 @@ pub fn decide<M: Model>(model: &M, history: &[&Operation<M::Call, M::Reply>]) ->
     judge(&clusters)
 }
 
-fn judge(clusters: &[Cluster]) -> Zones {
+fn judge(clusters: &[Cluster]) -> Quick {
     let returned = |cluster: &Cluster| cluster.first_return.and_then(|(at, _)| at);
     let invoked = |cluster: &Cluster| cluster.last_invoked.0;
     let (mut forward, backward): (Vec<&Cluster>, Vec<&Cluster>) =
@@ -116,8 +110,11 @@ fn judge(clusters: &[Cluster]) -> Zones {
     forward.sort_unstable_by_key(|cluster| returned(cluster));
     for pair in forward.windows(2) {
         if returned(pair[1]) < invoked(pair[0]) {
-            return Zones::Illegal(core(pair[0], pair[1]));
+            return Quick::Illegal(core(pair[0], pair[1]));
         }
+    }
+    if planted(Mistake::BackwardZonesFree) {
+        return Quick::Ok;
     }
     for cluster in backward {
         let start = invoked(cluster);
@@ -125,10 +122,10 @@ fn judge(clusters: &[Cluster]) -> Zones {
         if let Some(zone) = after.checked_sub(1).map(|last| forward[last])
             && returned(cluster) < invoked(zone)
         {
-            return Zones::Illegal(core(zone, cluster));
+            return Quick::Illegal(core(zone, cluster));
         }
     }
-    Zones::Ok
+    Quick::Ok
 }
 
 /// The operations that make two clusters conflict.

@@ -6,7 +6,7 @@
 //! situation that led nowhere. A situation is: which return comes next, which open operations are
 //! already placed, the state, and which operations of unknown outcome were used.
 //!
-//! Seven rules keep it small. Each is sound by the exchange argument given with it; `brute.rs`
+//! Nine rules keep it small. Each is sound by the exchange argument given with it; `brute.rs`
 //! compares all of them with plain enumeration.
 //! 1. *Reads at once.* A candidate that is legal now and changes nothing is placed now, without
 //!    another branch: take any completion and move it to the front; no state changes, and nothing
@@ -15,7 +15,8 @@
 //!    one in which more were used for the same state: whatever completes the second completes the
 //!    first, where more are left. And of several that do the same, the first invoked is used
 //!    first: swapping two of them changes nothing else.
-//! 3. *An unknown outcome that changes nothing* is left out, by rule 2.
+//! 3. *An unknown outcome that changes nothing* is left out, by rule 2; not so an overwrite while dead
+//!    writes are open, which ride along with it (rule 4).
 //! 4. *Dead writes ride along.* A dead write (see [`Traits`]) is placed just before the next
 //!    overwriting one, or when its own return is next. Take a completion that places it elsewhere:
 //!    between it and the next overwrite only operations that see nothing are placed, so without
@@ -27,6 +28,14 @@
 //! 7. *No way back in time.* If the first unplaced read that needs the branch the state is in
 //!    returns before anything unplaced that could lead into that branch is invoked, the branch
 //!    must not be left yet: by then that read would have to be placed.
+//! 8. *The first to return goes first* among open operations that do the same, and one of unknown
+//!    outcome goes after those: take a completion that has two of them the other way round and
+//!    swap them. The one now later was open until later; the one now earlier is already open.
+//! 9. *An unknown outcome is used for something.* Take a completion with as few of them as
+//!    possible. Whatever follows one of them does something else there than it would without it,
+//!    or that one could be left out. So it is a candidate only if some open operation, or another
+//!    unknown outcome that is itself of use, does something else behind it (`Space::helpers`);
+//!    where dead writes are open, than behind those.
 //!
 //! **Source.** Wing and Gong 1993 (the search), Lowe 2017 (remembering situations), with the
 //! open operations kept in slots as in just-in-time linearization; the rules are ours.
@@ -35,15 +44,20 @@
 //! (`mod.rs`).
 
 mod branches;
+mod layout;
 mod mask;
+mod unknown;
+mod used;
 
 use branches::Branches;
-use mask::{Mask, Used, Wide};
+use layout::{Group, Layout, NONE, UNKNOWN};
+use mask::{Mask, Wide};
+use used::Used;
 
 use super::{
     Budget, Exhausted,
     history::Operation,
-    space::{ClassId, Space, StateId, Traits},
+    space::{ClassId, Space, StateId},
 };
 use crate::collections::FixedMap;
 
@@ -87,10 +101,39 @@ pub fn search<C, R>(
 ) -> (Answer, Cost) {
     let layout = Layout::new(history, space);
     if layout.slots <= 64 {
-        Search::<u64>::new(layout, space, budget).run(stop)
+        search_in::<u64>(layout, space, budget, GROUPS_AT_ONCE, stop)
     } else {
-        Search::<Wide>::new(layout, space, budget).run(stop)
+        search_in::<Wide>(layout, space, budget, GROUPS_AT_ONCE, stop)
     }
+}
+
+/// With many unknown outcomes, first with only those that help at once: most histories need no
+/// others, and a search that tries all of them can lose itself among their subsets. An order found
+/// that way is an order; finding none says nothing.
+fn search_in<M: Mask>(
+    layout: Layout,
+    space: &mut dyn Space,
+    budget: &Budget,
+    groups_at_once: usize,
+    stop: &mut dyn FnMut() -> bool,
+) -> (Answer, Cost) {
+    if layout.groups.len() <= groups_at_once {
+        return Search::<M>::new(layout, space, budget).run(stop);
+    }
+    let easy = 4 * layout.returns.len() as u64 + 100_000;
+    let few = Budget { configurations: easy.min(budget.configurations / 4), ..*budget };
+    let mut search = Search::<M>::new(layout.clone(), space, &few);
+    search.few_unknown = true;
+    let (answer, first) = search.run(stop);
+    if matches!(answer, Answer::Order(_) | Answer::OutOf(Exhausted::Stopped)) {
+        return (answer, first);
+    }
+    let rest = Budget { configurations: budget.configurations - first.configurations, ..*budget };
+    let mut search = Search::<M>::new(layout, space, &rest);
+    search.groups_at_once = groups_at_once;
+    let (answer, second) = search.run(stop);
+    let configurations = first.configurations + second.configurations;
+    (answer, Cost { configurations, bytes: first.bytes.max(second.bytes) })
 }
 
 /// Searches without looking ahead: slower, but the longest legal order of an illegal history is
@@ -107,130 +150,20 @@ pub fn search_plainly<C, R>(
     search.run(stop)
 }
 
-/// Searches with the representation for many open operations, however few there are.
-#[cfg(test)]
+/// Searches as if there were many open operations and many unknown outcomes; for comparing.
 pub(super) fn search_wide<C, R>(
     history: &[&Operation<C, R>],
     space: &mut dyn Space,
     budget: &Budget,
 ) -> Answer {
-    Search::<Wide>::new(Layout::new(history, space), space, budget).run(&mut || false).0
+    search_in::<Wide>(Layout::new(history, space), space, budget, 0, &mut || false).0
 }
 
-const NONE: u32 = u32::MAX;
-/// Marks a candidate as an unknown outcome; the rest of the number is its group.
-const UNKNOWN: u32 = 1 << 31;
-
-/// A completed operation.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    position: u32,
-    class: ClassId,
-    slot: u32,
-    /// Place among all returns.
-    rank: u32,
-}
-
-/// Operations of unknown outcome that do the same.
-#[derive(Clone, Debug)]
-struct Group {
-    class: ClassId,
-    /// Position, and the first return it was invoked before; in order of invocation.
-    members: Vec<(u32, u32)>,
-}
-
-/// The history in the shape the search walks.
-#[derive(Debug)]
-struct Layout {
-    known: Vec<Known>,
-    /// Completed operations in order of return.
-    returns: Vec<u32>,
-    /// How many completed operations were invoked before each return.
-    entered: Vec<u32>,
-    groups: Vec<Group>,
-    /// The most operations open at once.
-    slots: usize,
-    traits: Vec<Traits>,
-    /// Per class, for rule 7: the branch a read needs and the branch an operation supplies.
-    needs: Vec<Option<u32>>,
-    supplies: Vec<Option<u32>>,
-    /// Class by position.
-    class_of: Vec<ClassId>,
-}
-
-impl Layout {
-    fn new<C, R>(history: &[&Operation<C, R>], space: &dyn Space) -> Self {
-        let traits: Vec<Traits> =
-            (0..space.classes()).map(|class| space.traits(class as ClassId)).collect();
-        let mut known = Vec::with_capacity(history.len());
-        let mut times = Vec::with_capacity(history.len());
-        let mut open = Vec::new();
-        for (position, operation) in history.iter().enumerate() {
-            let class = space.class(position);
-            if let Some(returned) = operation.returned {
-                times.push((returned, known.len() as u32));
-                known.push(Known { position: position as u32, class, slot: NONE, rank: NONE });
-            } else if !traits[class as usize].read && !traits[class as usize].dead {
-                open.push((position as u32, class, operation.invoked));
-            }
-        }
-        times.sort_unstable();
-        let invoked = |op: &Known| history[op.position as usize].invoked;
-
-        // One sweep over the returns gives every operation its slot for as long as it is open.
-        let (mut free, mut slots, mut next) = (Vec::new(), 0, 0);
-        let mut entered = Vec::with_capacity(times.len() + 1);
-        for (rank, &(returned, op)) in times.iter().enumerate() {
-            while next < known.len() && invoked(&known[next]) < returned {
-                known[next].slot = free.pop().unwrap_or_else(|| {
-                    slots += 1;
-                    slots - 1
-                });
-                next += 1;
-            }
-            entered.push(next as u32);
-            known[op as usize].rank = rank as u32;
-            free.push(known[op as usize].slot);
-        }
-        entered.push(next as u32);
-
-        let mut groups: Vec<Group> = Vec::new();
-        let mut group_of: FixedMap<ClassId, usize> = FixedMap::default();
-        for (position, class, invoked) in open {
-            let from = times.partition_point(|&(returned, _)| returned < invoked);
-            if from == times.len() {
-                continue; // Nothing returns after it, so nothing can depend on it.
-            }
-            let group = *group_of.entry(class).or_insert_with(|| {
-                groups.push(Group { class, members: Vec::new() });
-                groups.len() - 1
-            });
-            groups[group].members.push((position, from as u32));
-        }
-        let returns = times.into_iter().map(|(_, op)| op).collect();
-        let all = 0..space.classes() as ClassId;
-        let needs = all.clone().map(|class| space.needs(class)).collect();
-        let supplies = all.map(|class| space.supplies(class)).collect();
-        let class_of = (0..history.len()).map(|position| space.class(position)).collect();
-        let slots = slots as usize;
-        Self { known, returns, entered, groups, slots, traits, needs, supplies, class_of }
-    }
-
-    /// The class of a candidate.
-    fn class(&self, code: u32) -> ClassId {
-        if code & UNKNOWN == 0 {
-            self.known[code as usize].class
-        } else {
-            self.groups[(code & !UNKNOWN) as usize].class
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        let members: usize = self.groups.iter().map(|group| group.members.len() + 4).sum();
-        let classes = self.traits.len() * (size_of::<Traits>() + 16) + self.class_of.len() * 4;
-        (self.known.len() * (size_of::<Known>() + 8) + members * 8 + classes) as u64
-    }
-}
+/// Stands for the unknown outcomes that are not candidates yet, to be looked at when everything else
+/// has failed: there may be thousands.
+const REST: u32 = u32::MAX - 1;
+/// Up to this many groups are candidates one by one.
+const GROUPS_AT_ONCE: usize = 64;
 
 /// A situation without the unknown outcomes used in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -268,6 +201,14 @@ struct Search<'a, M> {
     frames: Vec<Frame<M>>,
     candidates: Vec<(u32, StateId)>,
     scratch: Vec<(u64, u32, StateId)>,
+    /// Classes of what is open and not placed, and of what could help them (rule 9).
+    wanted: Vec<ClassId>,
+    /// Whether dead writes are open, which an overwrite would bury.
+    buries: bool,
+    helpers: Vec<ClassId>,
+    /// Per class the last frame that has a candidate of it (rule 8).
+    stamps: Vec<u32>,
+    stamp: u32,
     // What led nowhere: the situation, and a chain of sets of unknown outcomes used.
     seen: FixedMap<Situation<M>, u32>,
     chains: Vec<(u32, u32)>,
@@ -279,6 +220,10 @@ struct Search<'a, M> {
     /// Rules 6 and 7: off when the longest order of an illegal history is wanted, which they cut
     /// short.
     look_ahead: bool,
+    groups_at_once: usize,
+    /// Only the unknown outcomes that help at once: then an order is an order, and nothing else
+    /// follows.
+    few_unknown: bool,
     cost: Cost,
 }
 
@@ -299,6 +244,11 @@ impl<'a, M: Mask> Search<'a, M> {
             frames: Vec::new(),
             candidates: Vec::new(),
             scratch: Vec::new(),
+            wanted: Vec::new(),
+            buries: false,
+            helpers: Vec::new(),
+            stamps: vec![0; layout.traits.len()],
+            stamp: 0,
             seen: FixedMap::default(),
             chains: Vec::new(),
             sets: Used::new(layout.groups.len()),
@@ -306,6 +256,8 @@ impl<'a, M: Mask> Search<'a, M> {
             best_shared: 0,
             best_stuck: NONE,
             look_ahead: true,
+            groups_at_once: GROUPS_AT_ONCE,
+            few_unknown: false,
             cost: Cost::default(),
             layout,
         };
@@ -453,6 +405,8 @@ impl<'a, M: Mask> Search<'a, M> {
         let awaited = self.layout.returns[self.next_return as usize];
         let awaited_class = self.layout.known[awaited as usize].class;
         self.scratch.clear();
+        self.wanted.clear();
+        self.buries = false;
         let mut jumps = 0;
         for slot in 0..self.open.len() {
             let op = self.open[slot];
@@ -461,6 +415,8 @@ impl<'a, M: Mask> Search<'a, M> {
             }
             let known = self.layout.known[op as usize];
             let traits = self.layout.traits[known.class as usize];
+            self.wanted.push(known.class);
+            self.buries |= traits.dead;
             jumps += u32::from(traits.jumps);
             if traits.read || (traits.dead && op != awaited) {
                 continue;
@@ -471,38 +427,38 @@ impl<'a, M: Mask> Search<'a, M> {
                 self.scratch.push((rank, op, next));
             }
         }
-        for group in 0..self.layout.groups.len() {
-            let Group { class, members } = &self.layout.groups[group];
-            let count = self.sets.count(self.used, group);
-            let Some(&(_, from)) = members.get(count as usize) else { continue };
-            if from > self.next_return {
-                continue;
-            }
-            // Counted twice: taking one may leave another.
-            jumps += 2 * u32::from(self.layout.traits[*class as usize].jumps);
-            if let Some(next) = self.space.step(self.state, *class)
-                && next != self.state
-            {
-                let serves = self.space.step(next, awaited_class).is_some();
-                let rank = u64::from(!serves) << 34 | 1 << 33 | group as u64;
-                self.scratch.push((rank, UNKNOWN | group as u32, next));
-            }
-        }
+        self.push_unknown(awaited_class);
         if self.look_ahead && self.layout.traits[awaited_class as usize].read {
-            // Rule 6.
+            // Rule 6. A completed operation does not jump again behind itself.
             let Self { scratch, space, layout, .. } = self;
+            let unknown = layout.unknown_jump(awaited_class) <= self.next_return;
             scratch.retain(|&(_, code, next)| {
-                let own = u32::from(layout.traits[layout.class(code) as usize].jumps);
-                jumps > own || space.grows_into(next, awaited_class)
+                if code == REST {
+                    return true;
+                }
+                let jumps_itself =
+                    code & UNKNOWN == 0 && layout.traits[layout.class(code) as usize].jumps;
+                unknown || jumps > u32::from(jumps_itself) || space.grows_into(next, awaited_class)
             });
         }
         let branch = self.space.branch(self.state);
         if self.look_ahead && self.branches.holds(branch) {
             // Rule 7.
             let Self { scratch, space, .. } = self;
-            scratch.retain(|&(_, _, next)| space.branch(next) == branch);
+            scratch.retain(|&(_, code, next)| code == REST || space.branch(next) == branch);
         }
         self.scratch.sort_unstable();
+        {
+            // Rule 8: the first of each class has the least rank.
+            self.stamp += 1;
+            let Self { scratch, layout, stamps, stamp, .. } = self;
+            scratch.retain(|&(_, code, _)| {
+                if code == REST {
+                    return true;
+                }
+                core::mem::replace(&mut stamps[layout.class(code) as usize], *stamp) != *stamp
+            });
+        }
         let start = self.candidates.len() as u32;
         self.candidates.extend(self.scratch.iter().map(|&(_, code, next)| (code, next)));
         self.frames.push(Frame {
@@ -541,6 +497,11 @@ impl<'a, M: Mask> Search<'a, M> {
             self.placed = frame.situation.placed.clone();
             self.used = frame.used;
             self.undo_to(next_return, order);
+            if code == REST {
+                self.state = next;
+                self.expand_rest();
+                continue;
+            }
             self.take(code);
             self.state = next;
             return true;

@@ -67,6 +67,18 @@ pub trait Space {
     fn supplies(&self, _class: ClassId) -> Option<u32> {
         None
     }
+    /// Pushes every class whose operations of unknown outcome could, in `state`, make an operation
+    /// of a class in `open` do something else, directly or through further ones of unknown
+    /// outcome. `false`: cannot tell, all of them must be tried.
+    fn helpers(
+        &mut self,
+        _state: StateId,
+        _open: &[ClassId],
+        _deep: bool,
+        _helpers: &mut Vec<ClassId>,
+    ) -> bool {
+        false
+    }
 }
 
 /// The space of any model: states are interned as they appear.
@@ -80,6 +92,7 @@ pub struct Interned<'a, M: Model + ?Sized> {
     ids: FixedMap<M::State, StateId>,
     /// Transitions already computed, by state and class.
     steps: FixedMap<u64, Option<StateId>>,
+    heap_bytes: usize,
 }
 
 impl<'a, M: Model + ?Sized> Interned<'a, M> {
@@ -102,6 +115,7 @@ impl<'a, M: Model + ?Sized> Interned<'a, M> {
             })
             .collect();
         let first = model.initial();
+        let heap_bytes = model.heap_bytes(&first);
         let mut ids = FixedMap::default();
         ids.insert(first.clone(), 0);
         Self {
@@ -112,6 +126,7 @@ impl<'a, M: Model + ?Sized> Interned<'a, M> {
             states: vec![first],
             ids,
             steps: FixedMap::default(),
+            heap_bytes,
         }
     }
 }
@@ -145,6 +160,7 @@ impl<M: Model + ?Sized> Space for Interned<'_, M> {
                 return id;
             }
             let id = self.states.len() as StateId;
+            self.heap_bytes += self.model.heap_bytes(&next);
             self.states.push(next.clone());
             self.ids.insert(next, id);
             id
@@ -154,11 +170,8 @@ impl<M: Model + ?Sized> Space for Interned<'_, M> {
     }
 
     fn bytes(&self) -> u64 {
-        // States are kept twice; what they own on the heap cannot be seen from here, so each is
-        // charged a flat amount for it.
-        const HEAP_BYTES: usize = 64;
-        let state = size_of::<M::State>() + HEAP_BYTES;
-        (self.states.len() * (2 * state + 8) + self.steps.len() * 24 + self.class_of.len() * 4)
-            as u64
+        // States are kept twice.
+        let states = self.states.len() * (2 * size_of::<M::State>() + 8) + 2 * self.heap_bytes;
+        (states + self.steps.len() * 24 + self.class_of.len() * 4) as u64
     }
 }

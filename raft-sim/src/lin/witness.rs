@@ -16,6 +16,8 @@ use super::{history::Operation, model::Model};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Witness {
+    /// Not looked at: the level asked for needs none.
+    Untried,
     /// The order was verified: the history is linearizable.
     Verified,
     /// A completed operation carries no index, so there is no order to verify.

@@ -309,9 +309,11 @@ impl<P: Process> World<'_, P> {
         let node = host.id;
         if before.base != after.base {
             let base = after.base;
-            let ids = self.ids_below(n, base.index);
-            let ids = ids.as_ref().map_or(&[][..], |ids| ids);
-            self.watch.see(Observation::Based { node, base, ids });
+            // What a snapshot without data stands for is what is committed there.
+            let ids = self
+                .ids_below(n, base.index)
+                .unwrap_or_else(|| self.watch.oracles.committed_ids(base.index).into());
+            self.watch.see(Observation::Based { node, base, ids: &ids });
         }
         let host = &mut self.hosts[n];
         let Some(process) = &host.process else { return };

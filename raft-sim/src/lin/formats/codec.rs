@@ -117,14 +117,42 @@ impl Codec for KvCodec {
     }
 }
 
-/// Registers of any values: `read`, `write`, and `cas` with `[from to]`. Values and keys are
-/// numbered as they appear and checked by the key-value model, where a register is a key that
-/// holds one token.
+/// Numbers for values: small numbers keep their own, everything else gets one as it appears; nil
+/// is 0 unless the number 0 came first.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    others: FixedMap<Datum, u64>,
+    zero: Option<Datum>,
+}
+
+impl Tokens {
+    /// From here on for values that are no small numbers.
+    const OTHERS: u64 = 1 << 62;
+
+    /// The number of `value`, the same whenever it is asked for.
+    pub fn number(&mut self, value: &Datum) -> u64 {
+        match value.unsigned() {
+            Some(small @ 1..Self::OTHERS) => return small,
+            None if *value != Datum::Nil => {}
+            _ if self.zero.get_or_insert_with(|| value.clone()) == value => return 0,
+            _ => {}
+        }
+        if let Some(&number) = self.others.get(value) {
+            return number;
+        }
+        let number = Self::OTHERS + self.others.len() as u64;
+        self.others.insert(value.clone(), number);
+        number
+    }
+}
+
+/// Registers of any values: `read`, `write`, and `cas` with `[from to]`. Values and keys become
+/// numbers and are checked by the key-value model, where a register is a key that holds one token.
 #[derive(Debug)]
 pub struct RegisterCodec {
     cas: bool,
     cas_failure_is_answer: bool,
-    tokens: FixedMap<Datum, u64>,
+    tokens: Tokens,
     keys: FixedMap<Datum, u32>,
 }
 
@@ -133,17 +161,12 @@ impl RegisterCodec {
     /// that the value differed (`jepsen.log`), or only that nothing happened.
     #[must_use]
     pub fn new(cas: bool, cas_failure_is_answer: bool) -> Self {
-        let (tokens, keys) = (FixedMap::default(), FixedMap::default());
+        let (tokens, keys) = (Tokens::default(), FixedMap::default());
         Self { cas, cas_failure_is_answer, tokens, keys }
     }
 
     fn token(&mut self, value: &Datum) -> u64 {
-        if let Some(&token) = self.tokens.get(value) {
-            return token;
-        }
-        let token = self.tokens.len() as u64;
-        self.tokens.insert(value.clone(), token);
-        token
+        self.tokens.number(value)
     }
 
     /// `nil` is "no value".
@@ -186,6 +209,8 @@ impl Codec for RegisterCodec {
             (Call::Get { .. }, _) => {
                 return Ok(Reply::Value { value: self.held(ret).map(|token| vec![token]) });
             }
+            // Ours: whether it took effect.
+            (Call::Cas { .. }, &Datum::Bool(ok)) => return Ok(Reply::Swapped { ok }),
             (_, Datum::Nil) => true,
             (&Call::Put { value, .. }, ret) => self.token(ret) == value,
             (&Call::Cas { old, new, .. }, Datum::List(pair)) if pair.len() == 2 => {

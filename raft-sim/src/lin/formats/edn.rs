@@ -76,13 +76,17 @@ pub fn events(text: &str) -> Vec<Result<Event, HistoryError>> {
 }
 
 /// The event of one map; `None` for the nemesis.
-fn event(line: usize, map: &Datum, seen_index: &mut Option<u64>) -> Result<Option<Event>, String> {
+pub(super) fn event(
+    line: usize,
+    map: &Datum,
+    seen_index: &mut Option<u64>,
+) -> Result<Option<Event>, String> {
     if !matches!(map, Datum::Map(_)) {
         return Err(format!("expected a map, found {map}"));
     }
     let need = |name: &str| map.get(name).ok_or_else(|| format!("the map has no :{name}"));
     let client = match need("process")? {
-        Datum::Keyword(word) if word == "nemesis" => return Ok(None),
+        Datum::Keyword(word) | Datum::Text(word) if word == "nemesis" => return Ok(None),
         process => process.unsigned().ok_or_else(|| format!("{process} is no process number"))?,
     };
     let kind = match need("type")? {

@@ -10,9 +10,13 @@
 pub mod codec;
 pub mod datum;
 pub mod edn;
+pub mod elle_json;
 pub mod events;
 pub mod jepsen_log;
 pub mod jsonl;
+pub mod objects;
+mod recognise;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -20,12 +24,18 @@ mod tests;
 use core::fmt;
 
 use codec::{Codec, KvCodec, RegisterCodec, StringsCodec};
+use datum::Datum;
 use events::{Event, pair};
+use objects::{CounterCodec, ListAppendCodec, LockCodec, QueueCodec, SetCodec};
 
 use super::{
-    Budget, Explanation, Report, Verdict, check_model, explain,
+    Budget, Explanation, Level, Report, Verdict, check_level, explain,
     history::{HistoryError, Operation},
-    models::{kv::Kv, strings::Strings},
+    model::Model,
+    models::{
+        counter::Counter, kv::Kv, lock::Lock, queue::Queue, set::Set, strings::Strings,
+        txn::ListAppend,
+    },
 };
 
 macro_rules! names {
@@ -69,6 +79,12 @@ names! {
         JepsenLog => "jepsen-log",
         /// EDN maps.
         Edn => "edn",
+        /// EDN maps with string keys and values: get, put, append.
+        Porcupine => "porcupine",
+        /// EDN maps with list-append transactions.
+        Elle => "elle",
+        /// The same as JSON.
+        ElleJson => "elle-json",
     }
 }
 
@@ -83,6 +99,16 @@ names! {
         CasRegister => "cas-register",
         /// String values, empty at first: get, put, append.
         KvString => "kv-string",
+        /// Add and read.
+        Counter => "counter",
+        /// Add, remove, contains and read.
+        Set => "set",
+        /// Enqueue and dequeue.
+        Queue => "queue",
+        /// Acquire and release.
+        Lock => "lock",
+        /// Transactions that append to lists and read them.
+        ListAppend => "list-append",
     }
 }
 
@@ -93,9 +119,11 @@ pub struct FileOptions {
     pub format: Option<Format>,
     /// The model; recognised from the operations' names if not given.
     pub model: Option<ModelName>,
+    /// What is asked of it.
+    pub level: Level,
     /// Budget per key.
     pub budget: Budget,
-    /// Whether to explain an illegal verdict.
+    /// Whether to explain an illegal verdict; only linearizability is explained.
     pub explain: bool,
 }
 
@@ -112,6 +140,97 @@ pub struct FileReport {
     pub explanation: Option<Explanation>,
 }
 
+/// A file that was read as far as its events.
+struct Read {
+    format: Format,
+    model: ModelName,
+    events: Vec<Result<Event, HistoryError>>,
+}
+
+impl Read {
+    fn new(content: &[u8], options: &FileOptions) -> Result<Self, HistoryError> {
+        let text = core::str::from_utf8(content).map_err(|error| {
+            let before = &content[..error.valid_up_to()];
+            let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            HistoryError::Line { line, reason: "not UTF-8".into() }
+        })?;
+        if text.trim().is_empty() {
+            return Err(HistoryError::Empty);
+        }
+        let mut format = match options.format {
+            Some(format) => format,
+            None => recognise::format(text)?,
+        };
+        let events = events_of(format, text);
+        if options.format.is_none() && format == Format::Edn {
+            format = recognise::kind_of_edn(&events);
+        }
+        let model = match options.model {
+            Some(model) => model,
+            None => recognise::model(format, &events)?,
+        };
+        Ok(Self { format, model, events })
+    }
+}
+
+fn events_of(format: Format, text: &str) -> Vec<Result<Event, HistoryError>> {
+    let mut events: Vec<_> = match format {
+        Format::Jsonl => jsonl::events(text).collect(),
+        Format::JepsenLog => jepsen_log::events(text).collect(),
+        Format::Edn | Format::Porcupine | Format::Elle => edn::events(text),
+        Format::ElleJson => elle_json::events(text),
+    };
+    for event in &mut events {
+        let Ok(read) = event else { continue };
+        let reason = match format {
+            Format::Porcupine if !matches!(read.key, Datum::Text(_)) => {
+                "the map has no string :key"
+            }
+            Format::Elle | Format::ElleJson if read.f != "txn" => "not a transaction",
+            _ => continue,
+        };
+        *event = Err(HistoryError::Line { line: read.line, reason: reason.into() });
+    }
+    events
+}
+
+/// What is done with a history once its model is known.
+trait Job {
+    type Done;
+
+    fn run<C: Codec>(
+        self,
+        codec: impl Fn() -> C,
+        model: impl Fn(&History<C>) -> C::Model,
+        events: Vec<Result<Event, HistoryError>>,
+    ) -> Result<Self::Done, HistoryError>
+    where
+        C::Model: Clone;
+}
+
+type History<C> =
+    [Operation<<<C as Codec>::Model as Model>::Call, <<C as Codec>::Model as Model>::Reply>];
+
+fn with_model<J: Job>(read: Read, job: J) -> Result<J::Done, HistoryError> {
+    let Read { format, model, events } = read;
+    let answers = format == Format::JepsenLog;
+    match model {
+        ModelName::Kv => job.run(KvCodec::default, |_| Kv, events),
+        ModelName::Register | ModelName::CasRegister => {
+            let cas = model == ModelName::CasRegister;
+            job.run(|| RegisterCodec::new(cas, answers), |_| Kv, events)
+        }
+        ModelName::KvString => job.run(StringsCodec::default, |_| Strings, events),
+        ModelName::Counter => {
+            job.run(|| CounterCodec::new(format == Format::Jsonl), |_| Counter, events)
+        }
+        ModelName::Set => job.run(SetCodec::default, Set::of, events),
+        ModelName::Queue => job.run(QueueCodec::default, |_| Queue, events),
+        ModelName::Lock => job.run(LockCodec::default, |_| Lock, events),
+        ModelName::ListAppend => job.run(ListAppendCodec::default, |_| ListAppend, events),
+    }
+}
+
 /// Checks one file. `stop` is polled during a search; the command line ends a search by time
 /// with it.
 ///
@@ -122,119 +241,117 @@ pub fn check_file(
     options: &FileOptions,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<FileReport, HistoryError> {
-    let text = core::str::from_utf8(content).map_err(|error| {
-        let line = content[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        HistoryError::Line { line, reason: "not UTF-8".into() }
-    })?;
-    if text.trim().is_empty() {
-        return Err(HistoryError::Empty);
-    }
-    let format = match options.format {
-        Some(format) => format,
-        None => recognise(text)?,
-    };
-    let events: Vec<_> = match format {
-        Format::Jsonl => jsonl::events(text).collect(),
-        Format::JepsenLog => jepsen_log::events(text).collect(),
-        Format::Edn => edn::events(text),
-    };
-    let model = match options.model {
-        Some(model) => model,
-        None => recognise_model(format, &events)?,
-    };
-    let (report, explanation) = match model {
-        ModelName::Kv => run(KvCodec, events, options, stop, Kv),
-        ModelName::Register | ModelName::CasRegister => {
-            let cas = model == ModelName::CasRegister;
-            let codec = RegisterCodec::new(cas, format == Format::JepsenLog);
-            run(codec, events, options, stop, Kv)
-        }
-        ModelName::KvString => run(StringsCodec, events, options, stop, Strings),
-    }?;
+    let read = Read::new(content, options)?;
+    let (format, model) = (read.format, read.model);
+    let (report, explanation) = with_model(read, Check { options, stop })?;
     Ok(FileReport { format, model, report, explanation })
-}
-
-fn run<C: Codec>(
-    mut codec: C,
-    events: Vec<Result<Event, HistoryError>>,
-    options: &FileOptions,
-    stop: &mut dyn FnMut() -> bool,
-    model: C::Model,
-) -> Result<(Report, Option<Explanation>), HistoryError> {
-    let history = pair(&mut codec, events)?;
-    let report = check_model(&model, &history, &options.budget, stop)?;
-    let explanation = match &report.verdict {
-        Verdict::Illegal(illegal) if options.explain => explain(&model, &history, illegal, stop),
-        _ => None,
-    };
-    Ok((report, explanation))
 }
 
 /// Reads a history of the simulator's key-value machine in our own format.
 ///
 /// # Errors
-/// The first line that is wrong.
+/// The first bad line; nothing is guessed.
 pub fn read_jsonl(text: &str) -> Result<Vec<Operation>, HistoryError> {
     pair(&mut KvCodec, jsonl::events(text))
 }
 
-/// The format of `text`, by its first line that says something.
-fn recognise(text: &str) -> Result<Format, HistoryError> {
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(';'));
-    let first = first.unwrap_or_default();
-    let inside = first.strip_prefix('[').unwrap_or(first).trim_start();
-    let inside = inside.strip_prefix('{').map(str::trim_start);
-    if inside.is_some_and(|rest| rest.starts_with(':')) || first.starts_with('#') || first == "[" {
-        return Ok(Format::Edn);
-    }
-    if first.starts_with('{') && inside.is_some_and(|rest| rest.starts_with('"')) {
-        return Ok(Format::Jsonl);
-    }
-    if text.lines().any(|line| line.contains(jepsen_log::MARKER)) {
-        return Ok(Format::JepsenLog);
-    }
-    Err(HistoryError::Format {
-        reason: format!(
-            "the format is not recognised from {:?}; name one of {} with --format",
-            first.chars().take(40).collect::<String>(),
-            list(Format::ALL.iter().map(|format| format.name()))
-        ),
-    })
+struct Check<'a> {
+    options: &'a FileOptions,
+    stop: &'a mut dyn FnMut() -> bool,
 }
 
-/// The model that knows all names used, if exactly one is meant.
-fn recognise_model(
-    format: Format,
-    events: &[Result<Event, HistoryError>],
-) -> Result<ModelName, HistoryError> {
-    let mut names: Vec<&str> = Vec::new();
-    for event in events {
-        // A bad line is told as such, not as an unknown model.
-        let event = event.as_ref().map_err(Clone::clone)?;
-        if !names.contains(&event.f.as_str()) {
-            names.push(&event.f);
+impl Job for Check<'_> {
+    type Done = (Report, Option<Explanation>);
+
+    fn run<C: Codec>(
+        self,
+        codec: impl Fn() -> C,
+        model: impl Fn(&History<C>) -> C::Model,
+        events: Vec<Result<Event, HistoryError>>,
+    ) -> Result<Self::Done, HistoryError>
+    where
+        C::Model: Clone,
+    {
+        let Self { options, stop } = self;
+        let history = pair(&mut codec(), events)?;
+        let model = model(&history);
+        let report = check_level(&model, &history, options.level, &options.budget, stop)?;
+        let explanation = match &report.verdict {
+            Verdict::Illegal(illegal)
+                if options.explain && options.level == Level::Linearizable =>
+            {
+                explain(&model, &history, illegal, stop)
+            }
+            _ => None,
+        };
+        Ok((report, explanation))
+    }
+}
+
+/// Writes one file in another format. What was written is read back and compared: it is the same
+/// history or an error.
+///
+/// # Errors
+/// When the file cannot be read as a history, or the history cannot be said in `to`.
+pub fn convert(content: &[u8], options: &FileOptions, to: Format) -> Result<String, HistoryError> {
+    let read = Read::new(content, options)?;
+    let (from, model) = (read.format, read.model);
+    with_model(read, Convert { from, model, to })
+}
+
+struct Convert {
+    from: Format,
+    model: ModelName,
+    to: Format,
+}
+
+impl Job for Convert {
+    type Done = String;
+
+    fn run<C: Codec>(
+        self,
+        codec: impl Fn() -> C,
+        _model: impl Fn(&History<C>) -> C::Model,
+        events: Vec<Result<Event, HistoryError>>,
+    ) -> Result<String, HistoryError>
+    where
+        C::Model: Clone,
+    {
+        let Self { from, model, to } = self;
+        let was = write::plain(&pair(&mut codec(), events.iter().cloned())?);
+        let events: Vec<Event> = events.into_iter().flatten().collect();
+        let answers = from == Format::JepsenLog && model == ModelName::CasRegister;
+        let text = write::write(to, &events, from != Format::Jsonl, &|f| answers && f == "cas");
+        let options = FileOptions { format: Some(to), model: Some(model), ..Default::default() };
+        let back = Read::new(text.as_bytes(), &options).and_then(|read| with_model(read, Plain));
+        let cannot = |why: &str| {
+            Err(HistoryError::Format { reason: format!("this cannot be said in {to}: {why}") })
+        };
+        match back {
+            Ok(is) => match write::difference(&was, &is) {
+                None => Ok(text),
+                Some(why) => cannot(&why),
+            },
+            Err(why) => cannot(&format!("what was written reads \"{why}\"")),
         }
     }
-    let only = |known: &[&str]| names.iter().all(|name| known.contains(name));
-    if names.is_empty() {
-        Err(HistoryError::Empty)
-    } else if format == Format::Jsonl && only(&["get", "put", "delete", "cas", "append"]) {
-        Ok(ModelName::Kv)
-    } else if only(&["read", "write", "cas"]) {
-        Ok(ModelName::CasRegister)
-    } else if only(&["get", "put", "append"]) {
-        Ok(ModelName::KvString)
-    } else {
-        Err(HistoryError::Format {
-            reason: format!(
-                "no model knows all of the operations {}; name one of {} with --model",
-                list(names.iter().copied()),
-                list(ModelName::ALL.iter().map(|model| model.name()))
-            ),
-        })
-    }
 }
 
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
+/// A history as plain text, to compare two readings of it.
+struct Plain;
+
+impl Job for Plain {
+    type Done = Vec<write::Said>;
+
+    fn run<C: Codec>(
+        self,
+        codec: impl Fn() -> C,
+        _model: impl Fn(&History<C>) -> C::Model,
+        events: Vec<Result<Event, HistoryError>>,
+    ) -> Result<Self::Done, HistoryError>
+    where
+        C::Model: Clone,
+    {
+        Ok(write::plain(&pair(&mut codec(), events)?))
+    }
 }

@@ -8,7 +8,7 @@
 use std::{fs, path::Path};
 
 use super::*;
-use crate::lin::{Witness, brute};
+use crate::lin::{Witness, twin};
 
 fn check_text(text: &str) -> Result<FileReport, HistoryError> {
     check_file(text.as_bytes(), &FileOptions::default(), &mut || false)
@@ -29,7 +29,7 @@ fn recorded_histories_get_their_known_verdicts() {
         let (format, model) = if fields[1] == "cas-register" {
             (Format::JepsenLog, ModelName::CasRegister)
         } else {
-            (Format::Edn, ModelName::KvString)
+            (Format::Porcupine, ModelName::KvString)
         };
         assert_eq!((report.format, report.model), (format, model), "{}", fields[0]);
         let verdict = match report.report.verdict {
@@ -50,7 +50,7 @@ fn recorded_histories_get_their_known_verdicts() {
 fn what_is_written_is_read_back() {
     let mut dice = crate::lin::generate::Dice::new(7);
     for run in 0..500 {
-        let mut history = brute::random_history(&mut dice, 12, run % 4);
+        let mut history = twin::random_kv(&mut dice, 12, run % 4);
         for operation in &mut history {
             operation.index = (!dice.one_in(3)).then(|| dice.below(100));
         }
@@ -95,7 +95,8 @@ fn bad_jsonl_lines_are_named_with_line_and_reason() {
         (
             second(r#"{"i":1,"t":6,"client":2,"op":2,"type":"invoke","f":"putt","key":0}"#),
             "no model knows all of the operations put, putt; name one of kv, register, \
-             cas-register, kv-string with --model",
+             cas-register, kv-string, \
+             counter, set, queue, lock, list-append with --model",
         ),
         (
             second(r#"{"i":1,"t":6,"client":1,"op":1,"type":"ok","f":"put"} x"#),
@@ -236,13 +237,13 @@ fn an_explanation_is_small_and_says_why() {
     }
     told += &explanation.timeline;
     expect_test::expect![[r#"
-        op 43 cannot answer Value { value: Some([1]) } in state Some([4])
-        client    1 |--|                                              op 3: Put { key: 0, value: 1 } -> Done
-        client    0        |--|                                       op 10: Put { key: 0, value: 1 } -> Done
-        client    4               |---|                               op 22: Put { key: 0, value: 1 } -> Done
-        client    2                      |---|                        op 29: Put { key: 0, value: 1 } -> Done
-        client    2                             |---|                 op 32: Put { key: 0, value: 1 } -> Done
-        client    0                                     |--|          op 37: Put { key: 0, value: 4 } -> Done
-        client   11                                            |---|  op 43: Get { key: 0 } -> Value { value: Some([1]) }
+        op 43 cannot answer Value { value: Some([2]) } in state Some([1])
+        client    1 |--|                                              op 3: Put { key: 0, value: 2 } -> Done
+        client    0        |--|                                       op 10: Put { key: 0, value: 2 } -> Done
+        client    4               |---|                               op 22: Put { key: 0, value: 2 } -> Done
+        client    2                      |---|                        op 29: Put { key: 0, value: 2 } -> Done
+        client    2                             |---|                 op 32: Put { key: 0, value: 2 } -> Done
+        client    0                                     |--|          op 37: Put { key: 0, value: 1 } -> Done
+        client   11                                            |---|  op 43: Get { key: 0 } -> Value { value: Some([2]) }
     "#]].assert_eq(&told);
 }

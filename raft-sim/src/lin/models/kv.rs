@@ -8,7 +8,10 @@
 //! **Upholds.** `inv:linearizable`.
 //! **Not here.** The replicated machine (`workload/kv.rs`), string values (`models/strings.rs`).
 
-use super::tree::{ELSEWHERE, EMPTY, Tree};
+use super::{
+    helpers::{Helpers, Place},
+    tree::{ELSEWHERE, EMPTY, Tree},
+};
 use crate::{
     collections::FixedMap,
     lin::{
@@ -136,7 +139,7 @@ const ABSENT: StateId = EMPTY;
 
 /// What a class does, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Step {
+pub(super) enum Step {
     /// Legal in one state.
     Get(StateId),
     /// A read whose answer nobody saw, or one that no state can give.
@@ -166,6 +169,7 @@ pub struct Lists {
     tree: Tree,
     /// No refused compare-and-set: then nothing at all is legal in `ELSEWHERE` except writes.
     blind: bool,
+    helpers: Helpers,
 }
 
 impl Lists {
@@ -177,6 +181,7 @@ impl Lists {
             steps: Vec::new(),
             tree: Tree::new(),
             blind: true,
+            helpers: Helpers::default(),
         };
         // First everything that answers can tell apart, then what each operation does there.
         for operation in history {
@@ -203,7 +208,11 @@ impl Lists {
                 lists.steps.push(step);
             }
             lists.class_of.push(class);
+            if operation.returned.is_none() {
+                lists.helpers.add(class, step);
+            }
         }
+        lists.helpers.seal(&lists.tree);
         lists
     }
 
@@ -314,6 +323,18 @@ impl Space for Lists {
             Step::Append(token) => Some(self.tree.walk(ABSENT, token)),
             _ => None,
         }
+    }
+
+    fn helpers(
+        &mut self,
+        state: StateId,
+        open: &[ClassId],
+        deep: bool,
+        helpers: &mut Vec<ClassId>,
+    ) -> bool {
+        let Self { steps, tree, blind, helpers: index, .. } = self;
+        let open = open.iter().map(|&class| steps[class as usize]);
+        index.find(Place { tree, blind: *blind, state }, open, deep, helpers)
     }
 
     fn bytes(&self) -> u64 {

@@ -26,6 +26,8 @@ pub(super) struct Tree {
     /// For each node the first node on the way to it from the root.
     tops: Vec<StateId>,
     tokens: FixedSet<u64>,
+    /// For each node behind the first two its last token.
+    last: Vec<u64>,
 }
 
 impl Tree {
@@ -36,6 +38,7 @@ impl Tree {
             spans: Vec::new(),
             tops: Vec::new(),
             tokens: FixedSet::default(),
+            last: Vec::new(),
         }
     }
 
@@ -43,6 +46,7 @@ impl Tree {
     pub(super) fn grow(&mut self, node: StateId, token: u64) -> StateId {
         *self.children.entry((node, token)).or_insert_with(|| {
             self.tokens.insert(token);
+            self.last.push(token);
             self.parents.push(node);
             self.parents.len() as StateId - 1
         })
@@ -96,13 +100,33 @@ impl Tree {
         !self.tokens.contains(&token)
     }
 
+    /// All nodes but the empty sequence and elsewhere.
+    pub(super) fn named(&self) -> impl Iterator<Item = StateId> {
+        2..self.parents.len() as StateId
+    }
+
+    /// The last token of a named node.
+    pub(super) fn token(&self, node: StateId) -> u64 {
+        self.last[node as usize - 2]
+    }
+
+    /// What a named node grew from.
+    pub(super) fn parent(&self, node: StateId) -> StateId {
+        self.parents[node as usize]
+    }
+
+    /// What `node` grew from, if it is a named one.
+    pub(super) fn parent_of(&self, node: StateId) -> Option<StateId> {
+        (node > ELSEWHERE).then(|| self.parent(node))
+    }
+
     /// How many nodes there are, elsewhere included.
     pub(super) fn nodes(&self) -> usize {
         self.parents.len()
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        (self.children.len() * 48 + self.tokens.len() * 16 + self.parents.len() * 16) as u64
+        (self.children.len() * 48 + self.tokens.len() * 16 + self.parents.len() * 24) as u64
     }
 }
 
