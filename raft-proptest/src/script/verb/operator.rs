@@ -98,13 +98,6 @@ pub(super) const VERBS: &[Verb] = &[
         run: skip,
     },
     Verb {
-        name: "skip",
-        usage: "n1 INDEX [digest=D]",
-        about: "asks n1 to pass over the entry at which its machine failed; the digest is that \
-                entry's unless said",
-        run: skip,
-    },
-    Verb {
         name: "unsafe-recover",
         usage: "n1 survivors=1,2 keep=n1 last=T/I term=T epoch=E [plan=P] [data-may-be-lost]",
         about: "an operator accepts to lose data and goes on with the survivors",
@@ -294,14 +287,6 @@ fn skip(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let held = world.server(id)?.disk.entry(index).map_or(0, |(_, entry)| entry.digest());
     let digest = args.get("digest", held, number)?;
     operate(world, id, "skip", |node, now| node.skip_entry(now, index, digest))
-}
-
-fn skip(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
-    let id = args.node()?;
-    let index = LogIndex(number(args.word("an index")?)?);
-    let failed = world.node(id)?.apply_halted().and_then(|failure| failure.digest);
-    let digest = args.get("digest", failed.unwrap_or(0), number)?;
-    world.step(id, Input::SkipEntry { index, digest })
 }
 
 fn epoch(args: &mut Args<'_>) -> Result<RecoveryEpoch, String> {
