@@ -21,18 +21,6 @@ pub(super) struct Durable {
 impl Durable {
     /// The ghost grew, seen at `node`.
     pub(super) fn on_committed(&mut self, mirrors: &Mirrors, node: NodeId) -> Check {
-        // A leader that commits and appends the next configuration in one step decided by the one
-        // before: that change had to wait for this commit.
-        let by = mirrors.nodes.iter().find(|mirror| mirror.id == node);
-        if let Some(by) = by.filter(|by| by.quorum_before != by.quorum) {
-            let upto = mirrors.committed.last();
-            let chain = mirrors.committed.at(upto);
-            let holders = mirrors.which(|n| n.disk.at(upto) == chain);
-            if by.quorum_before.is_in(holders) {
-                self.checks += 1;
-                return Ok(());
-            }
-        }
         self.judge(mirrors, node, "was committed")
     }
 

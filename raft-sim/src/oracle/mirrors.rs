@@ -323,7 +323,17 @@ impl Mirrors {
             return CommitStep::BeyondLog;
         }
         while self.committed.last() < commit && self.committed.push_from(memory) {}
-        self.decided = self.nodes[slot].quorum;
+        // A leader that commits and appends the next configuration in one step decided by the one
+        // before: the change had to wait for this commit.
+        let (before_change, now) = (self.nodes[slot].quorum_before, self.nodes[slot].quorum);
+        self.decided = now;
+        if before_change != now {
+            let chain = self.committed.at(commit);
+            let holders = self.which(|node| node.disk.at(commit) == chain);
+            if before_change.is_in(holders) {
+                self.decided = before_change;
+            }
+        }
         match self.commit_terms.last_mut() {
             Some((newest, upto)) if *newest == term => *upto = commit,
             _ => self.commit_terms.push((term, commit)),
