@@ -99,7 +99,8 @@ impl<P: Process> World<'_, P> {
                         || self.clients.iter().all(|client| client.begun >= client.ops.len()))
             }
             Stage::Quiesce => self.quiet(),
-            Stage::FinalReads => self.clients[self.keeper()].finished(),
+            // A learner may have been promoted since all was quiet, which is one entry more.
+            Stage::FinalReads => self.clients[self.keeper()].finished() && self.quiet(),
             Stage::Over => return,
         };
         if reached {
