@@ -165,7 +165,6 @@ impl Node {
         d.moment(now, Some(self.booted_at.plus(self.boot_promise_ns)));
         d.moment(now, Some(self.promised_until));
         d.word(self.promised_ns);
-        d.flag(self.clock_back);
         d.word(u64::from(self.options.priority));
         d.flag(self.options.can_lead);
         d.moment(now, self.deadline());

@@ -29,8 +29,15 @@ impl Node {
         let adopts = self.may_adopt(&envelope) != (false, false);
         let Envelope { cluster, epoch, from, from_incarnation, term, message, .. } = *envelope;
         let kind = message.kind();
+        let known = self.peer(from).is_some();
         self.admit_stranger(from);
-        self.on_message(from, term, message)?;
+        if let Err(refused) = self.on_message(from, term, message) {
+            if !known {
+                // A refusal leaves nothing behind, not even the sender.
+                self.peers.retain(|peer| peer.id != from || peer.seat.is_member());
+            }
+            return Err(refused);
+        }
         self.counters.received(kind);
         self.on_sign_of_life(from);
         if adopts {

@@ -193,7 +193,9 @@ pub(super) fn nothing_changed(
     let plain = |node: &Node| {
         let mut value = serde_json::to_value(node).map_err(|error| error.to_string())?;
         if let Some(fields) = value.as_object_mut() {
-            for name in ["accepted", "rejections", "clock_regressions", "notes", "unsettled"] {
+            for name in
+                ["accepted", "rejections", "clock_regressions", "clock_back", "notes", "unsettled"]
+            {
                 fields.remove(name).ok_or_else(|| format!("a node without {name}"))?;
             }
         }
@@ -203,5 +205,11 @@ pub(super) fn nothing_changed(
     {
         return Ok(());
     }
-    Err(format!("refused as {rejected}, yet the node changed: {input:?}"))
+    let (old, new) = (plain(before)?, plain(after)?);
+    let fields = old.as_object().into_iter().flatten();
+    let moved: Vec<&String> = fields
+        .filter(|(name, value)| new.get(name.as_str()) != Some(value))
+        .map(|(n, _)| n)
+        .collect();
+    Err(format!("refused as {rejected}, yet the node changed in {moved:?}: {input:?}"))
 }

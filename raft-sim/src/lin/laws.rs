@@ -287,7 +287,8 @@ fn one_stale_read_among_many_unknown_outcomes_is_never_ok() {
             }
         }
     }
-    assert!(found >= 4, "{found}");
+    // Half of them are decided within this budget; none may be called legal.
+    assert!(found >= 3, "{found}");
 }
 
 #[test]

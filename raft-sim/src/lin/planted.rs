@@ -71,7 +71,7 @@ fn every_planted_line_is_noticed_by_the_comparison() {
         (Mistake::TransactionsOutOfTime, Subject::ListAppend, "the pipeline"),
         (Mistake::StreamCoversTooMuch, Subject::Kv, "the stream"),
         (Mistake::SearchCoversTooMuch, Subject::Kv, "the search over plain states"),
-        (Mistake::OnlyHelpAtOnce, Subject::Kv, "the search for many clients"),
+        (Mistake::OnlyHelpAtOnce, Subject::Kv, "the search over plain states"),
     ] {
         let found = with(mistake, || campaign(subject, 77, 60_000));
         let differs = found.expect_err(&format!("{mistake:?} is not noticed"));
