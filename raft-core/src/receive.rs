@@ -29,12 +29,12 @@ impl Node {
         let adopts = self.may_adopt(&envelope) != (false, false);
         let Envelope { cluster, epoch, from, from_incarnation, term, message, .. } = *envelope;
         let kind = message.kind();
-        let known = self.peer(from).is_some();
+        // Strangers are rare: what they may push out comes back if they are refused.
+        let peers = self.peer(from).is_none().then(|| self.peers.clone());
         self.admit_stranger(from);
         if let Err(refused) = self.on_message(from, term, message) {
-            if !known {
-                // A refusal leaves nothing behind, not even the sender.
-                self.peers.retain(|peer| peer.id != from || peer.seat.is_member());
+            if let Some(peers) = peers {
+                self.peers = peers;
             }
             return Err(refused);
         }
