@@ -105,8 +105,6 @@ pub enum Rejected {
     WrongMachine,
     /// No snapshot can be taken now; `Node::take_snapshot` says why.
     SnapshotRefused,
-    /// Not there yet.
-    Placeholder,
 }
 
 impl Rejected {
@@ -151,7 +149,6 @@ impl Rejected {
         Self::StaleSnapshot,
         Self::WrongMachine,
         Self::SnapshotRefused,
-        Self::Placeholder,
     ];
     /// How many reasons there are.
     pub const COUNT: usize = Self::ALL.len();
@@ -199,7 +196,6 @@ impl Rejected {
             Self::StaleSnapshot => "stale-snapshot",
             Self::WrongMachine => "wrong-machine",
             Self::SnapshotRefused => "snapshot-refused",
-            Self::Placeholder => "placeholder",
         }
     }
 }
