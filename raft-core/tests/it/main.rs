@@ -1,5 +1,6 @@
 //! Tests of the core from outside, through its public interface alone.
 
+mod dice;
 mod disk;
 mod rig;
 mod say;

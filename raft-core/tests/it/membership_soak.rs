@@ -16,23 +16,7 @@ use raft_core::{
     Role, Term, TransferRequest,
 };
 
-use crate::rig::*;
-
-/// Numbers that repeat.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
-    fn flip(&mut self) -> bool {
-        self.below(2) == 0
-    }
-}
+use crate::{dice::Dice, rig::*};
 
 /// What all runs together saw, to be sure that they were worth running.
 #[derive(Debug, Default)]

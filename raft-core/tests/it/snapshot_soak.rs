@@ -11,19 +11,7 @@ use std::collections::BTreeMap;
 
 use raft_core::{Input, LogIndex, Role, SendFailure};
 
-use crate::rig::*;
-
-/// Numbers that repeat.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
+use crate::{dice::Dice, rig::*};
 
 /// What every run counts, to be sure that it was worth running.
 #[derive(Debug, Default)]

@@ -119,7 +119,7 @@ proptest! {
             let want = refine::take(&mut model, now.0, &envelope);
             let got = exchange(&mut node, now, Input::Receive(Box::new(envelope.clone())));
             if matches!(envelope.message, Message::RequestVote(_))
-                && got == Err(raft_core::Rejected::LeaderAlive)
+                && got == Err(Rejected::LeaderAlive)
             {
                 // A promise given while running binds votes too; the model knows those at boot.
                 model = before;
