@@ -13,7 +13,6 @@ use crate::{
     Node,
     error::Rejected,
     message::{AppendResult, Envelope, Message},
-    note::Note,
     replication::follower::{is_position, judge_append},
     storage::recover::NUMBER_MAX,
     types::{Incarnation, Lifecycle, NodeId, Term},
@@ -86,14 +85,7 @@ impl Node {
         if adopted {
             match message {
                 Message::RequestVote(_) if !authorised && self.is_bound_against(from) => {
-                    self.note(Note::LeaderAlive { candidate: from });
-                    // Who is no member learns that instead (B-021).
-                    self.owe_not_member(from);
-                    return if self.is_outsider(from) {
-                        Ok(())
-                    } else {
-                        Err(Rejected::LeaderAlive)
-                    };
+                    return self.refuse_bound(from);
                 }
                 // A voter that would follow us into the next term may already be in it.
                 Message::PreVoteReply(reply) if reply.granted => {

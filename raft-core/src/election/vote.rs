@@ -71,8 +71,8 @@ impl Node {
     }
 
     /// Answers a request whose term is already our own. `authorised`: the leader of the term we
-    /// were in hands over to this candidate, so what we promised that leader does not bind. The reply waits behind the write of the
-    /// hard state: a promise is given after it is durable.
+    /// were in hands over to this candidate, so what we promised that leader does not bind. The
+    /// reply waits behind the write of the hard state: a promise is given after it is durable.
     pub(crate) fn on_request_vote(
         &mut self,
         from: NodeId,
@@ -82,9 +82,7 @@ impl Node {
         let verdict = judge_vote(&self.hard, self.log.last(), from, request.last);
         let granted = verdict == Verdict::Granted;
         if granted && self.hard.vote.is_none() && !authorised && self.is_bound_against(from) {
-            // No answer: the candidate asks again, and by then the promise is over.
-            self.note(Note::LeaderAlive { candidate: from });
-            return Err(Rejected::LeaderAlive);
+            return self.refuse_bound(from);
         }
         match verdict {
             Verdict::Granted => {
@@ -108,6 +106,14 @@ impl Node {
         }
         assert!(!granted || self.hard.vote == Some(from), "inv:one-vote-per-term");
         Ok(())
+    }
+
+    /// A candidate asks while we are bound to a leader. No answer: it asks again, and by then the
+    /// promise is over. Who is no member learns that instead (B-021), so its message was taken.
+    pub(crate) fn refuse_bound(&mut self, from: NodeId) -> Result<(), Rejected> {
+        self.note(Note::LeaderAlive { candidate: from });
+        self.owe_not_member(from);
+        if self.is_outsider(from) { Ok(()) } else { Err(Rejected::LeaderAlive) }
     }
 
     /// Sends the votes and refusals whose gate is open. The election timer restarts with a grant

@@ -47,6 +47,8 @@ pub mod witness;
 #[cfg(test)]
 mod brute;
 #[cfg(test)]
+mod flaws;
+#[cfg(test)]
 mod laws;
 
 use core::fmt;

@@ -3,9 +3,9 @@
 //! **Intuition.** A comparison that never found anything has shown nothing. Each of these turns one
 //! line of an algorithm wrong, and the comparison with brute force must notice. Outside of tests
 //! none can be switched on and nothing of them is left.
-//! **Source.** Mutation testing; B-108 and B-109 are in `laws.rs`.
+//! **Source.** Mutation testing; B-108 and B-109 are in `flaws.rs`.
 //! **Upholds.** `inv:linearizable` (its checker's tests).
-//! **Not here.** Mistakes that can be made from outside (`laws.rs`).
+//! **Not here.** Mistakes that can be made from outside (`flaws.rs`).
 
 /// One line that is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
