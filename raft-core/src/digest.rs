@@ -136,6 +136,7 @@ impl Node {
         d.word(self.capacity as u64);
         d.word(self.apply_backlog().1);
         d.word(self.hard.disabled.map_or(0, crate::DisableReason::word));
+        d.flag(self.hard.joined);
         d.flag(self.told_disabled == self.lane.durable_hard().disabled);
         d.flag(self.quarantined);
         for word in [self.hard.cluster.0, self.hard.epoch.number, self.hard.epoch.plan_id] {
@@ -252,6 +253,7 @@ impl Node {
             d.fetch(now, &progress.fetch);
             d.word(progress.sending.as_ref().map_or(u64::MAX, |sending| sending.index().0));
             d.moment(now, Some(progress.snapshot_after));
+            d.word(progress.needs_above.0);
         }
     }
 }

@@ -152,7 +152,8 @@ pub struct AppendReply {
     /// For how long from receiving this round the sender will elect nobody else, in nanoseconds of
     /// its own clock; durable at the sender. 0 for no promise.
     pub promise_ns: u64,
-    /// Highest index the sender's machine has applied.
+    /// Highest index the sender's machine has applied; with [`AppendResult::NeedSnapshot`], what a
+    /// snapshot must be above, 0 for any.
     pub applied: LogIndex,
 }
 

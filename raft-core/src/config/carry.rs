@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use super::{
     Configuration,
-    change::ConfigAction,
+    change::{ChangeError, ConfigAction},
     guard::Readiness,
     plan::{Next, leave, plan},
 };
@@ -162,11 +162,18 @@ impl Node {
                 continue;
             };
             let action = ConfigAction::Promote { node, if_ready: true };
-            let after = match plan(&self.configuration, &action, self.hard.node) {
+            let after = match plan(&self.configuration, &action, self.hard.node, &|node| {
+                self.heard_life(node)
+            }) {
                 Ok(Next::Once(after)) => after,
                 // Somebody else has promoted it already.
                 Ok(_) => {
                     self.end_change(at, Ok(self.marks.history.newest().0));
+                    continue;
+                }
+                // It has not answered yet.
+                Err(ChangeError::LifeUnknown(_)) => {
+                    at = at.saturating_add(1);
                     continue;
                 }
                 Err(_) => {

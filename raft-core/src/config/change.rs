@@ -64,7 +64,8 @@ pub enum ConfigAction {
     AddLearner {
         /// Who.
         node: NodeId,
-        /// The life of its disk; 0 believes the first it shows.
+        /// The life of its disk; 0 believes the first it shows, and states that when it is
+        /// promoted.
         incarnation: Incarnation,
         /// Without data.
         witness: bool,
@@ -80,7 +81,8 @@ pub enum ConfigAction {
     AddVoter {
         /// Who.
         node: NodeId,
-        /// The life of its disk; 0 believes the first it shows.
+        /// The life of its disk; 0 believes the first it shows, and states that when it is
+        /// promoted.
         incarnation: Incarnation,
         /// Without data.
         witness: bool,
@@ -165,6 +167,10 @@ pub enum ChangeError {
     NotMember,
     /// The node is a learner; promote it first.
     NotVoter,
+    /// Nothing was heard of this node, and the configuration does not state the life of its disk:
+    /// add it as a learner first, stating the life or waiting until it answers. Without that a
+    /// wiped disk could vote in its place.
+    LifeUnknown(NodeId),
     /// The node is not caught up; wait, or add it with `AddVoter`.
     NotReady(Readiness),
     /// The leader cannot take away its own vote or data in one step; hand leadership over first.
@@ -212,6 +218,9 @@ impl fmt::Display for ChangeError {
             Self::NotWitness => f.write_str("the node holds data and is no witness"),
             Self::NotMember => f.write_str("no member"),
             Self::NotVoter => f.write_str("a learner, no voter"),
+            Self::LifeUnknown(node) => {
+                write!(f, "the life of {node}'s disk is not known; add it as a learner first")
+            }
             Self::NotReady(readiness) => write!(f, "not ready: {readiness}"),
             Self::CannotRemoveLeader => {
                 f.write_str("the leader must hand its leadership over first")
@@ -329,14 +338,16 @@ impl Node {
             let configuration = current.clone();
             return Err(ChangeError::ConfigMismatch { index, configuration });
         }
-        let next = next?;
+        let waits = matches!(next, Ok(_) | Err(ChangeError::LifeUnknown(_)));
         if let ConfigAction::Promote { node, if_ready: true } = change.action
             && let Some(peer) = self.peer(node)
             && let readiness = self.readiness(peer)
             && readiness != Readiness::Ready
+            && waits
         {
             return Err(ChangeError::NotReady(readiness));
         }
+        let next = next?;
         if !change.force
             && !leaves
             && let Next::Once(after) | Next::Joint(after) = &next
@@ -386,7 +397,7 @@ impl Node {
         action: &ConfigAction,
     ) -> Result<Next, ChangeError> {
         let ConfigAction::SetSettings(wanted) = action else {
-            return plan(current, action, self.hard.node);
+            return plan(current, action, self.hard.node, &|node| self.heard_life(node));
         };
         let version = self.settings.version;
         let settings = Settings { version, ..*wanted };

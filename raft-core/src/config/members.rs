@@ -238,6 +238,11 @@ impl Node {
         while self.forget_stranger(STRANGERS_MAX) {}
     }
 
+    /// The life of a peer's disk, as it shows it or the configuration states it; 0 if neither.
+    pub(crate) fn heard_life(&self, node: NodeId) -> Incarnation {
+        self.peer(node).map_or(Incarnation(0), |peer| peer.incarnation)
+    }
+
     /// Forgets the lowest stranger if there are more than `max`; never the leader, who may be
     /// leading while it leaves. Returns whether one was forgotten.
     fn forget_stranger(&mut self, max: usize) -> bool {

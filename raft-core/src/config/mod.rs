@@ -25,6 +25,7 @@ use core::fmt;
 use crate::{
     Node,
     settings::Settings,
+    storage::HardState,
     types::{Incarnation, LogIndex, Membership, NodeId, RecoveryEpoch},
 };
 
@@ -246,6 +247,15 @@ impl Configuration {
         let stated = &self.parts.incarnations;
         let at = stated.binary_search_by_key(&node, |(id, _)| *id);
         at.ok().and_then(|at| stated.get(at)).map_or(Incarnation(0), |(_, life)| *life)
+    }
+
+    /// Whether a disk is not the one that votes as this member: the configuration states another
+    /// life, or none although the disk may be the second ([`HardState::joined`]).
+    pub(crate) fn disowns(&self, disk: &HardState) -> bool {
+        match self.incarnation(disk.node) {
+            Incarnation(0) => disk.joined && self.is_voter(disk.node),
+            stated => stated != disk.incarnation,
+        }
     }
 
     /// Every member once, ascending.

@@ -32,12 +32,14 @@ pub(crate) enum Next {
     Settings(Settings),
 }
 
-/// What `action` makes of `current`, at a leader that is `leader`. `SetSettings` is none of this
+/// What `action` makes of `current`, at a leader that is `leader` and heard the others' disks as
+/// `life` says, 0 for not at all. `SetSettings` is none of this
 /// function's business and changes nothing.
 pub(crate) fn plan(
     current: &Configuration,
     action: &ConfigAction,
     leader: NodeId,
+    life: &dyn Fn(NodeId) -> Incarnation,
 ) -> Result<Next, ChangeError> {
     match action {
         ConfigAction::AddLearner { node, incarnation, witness } => {
@@ -71,7 +73,7 @@ pub(crate) fn plan(
             }
             let mut parts = current.parts().clone();
             move_to_voters(&mut parts, *node);
-            towards(current, parts, false)
+            towards(current, parts, false, life)
         }
         ConfigAction::Demote { node } => {
             member(current, *node)?;
@@ -82,7 +84,7 @@ pub(crate) fn plan(
             let mut parts = current.parts().clone();
             parts.voters.retain(|other| other != node);
             put(&mut parts.learners, *node);
-            towards(current, parts, false)
+            towards(current, parts, false, life)
         }
         ConfigAction::Remove { node } => {
             if !current.is_member(*node) {
@@ -92,7 +94,7 @@ pub(crate) fn plan(
             let mut parts = current.parts().clone();
             parts.voters.retain(|other| other != node);
             parts.learners.retain(|other| other != node);
-            towards(current, parts, false)
+            towards(current, parts, false, life)
         }
         ConfigAction::ToWitness { node } => {
             member(current, *node)?;
@@ -105,7 +107,7 @@ pub(crate) fn plan(
             not_leader(*node, leader)?;
             let mut parts = current.parts().clone();
             put(&mut parts.witnesses, *node);
-            towards(current, parts, false)
+            towards(current, parts, false, life)
         }
         ConfigAction::ReplaceVoters { voters, explicit_leave } => {
             if current.voters() == &voters[..] {
@@ -114,7 +116,7 @@ pub(crate) fn plan(
             let mut parts = current.parts().clone();
             parts.learners.retain(|node| !has(voters, *node));
             parts.voters.clone_from(voters);
-            towards(current, parts, *explicit_leave)
+            towards(current, parts, *explicit_leave, life)
         }
         ConfigAction::LeaveJoint => Ok(match leave(current) {
             Some(configuration) => Next::Once(configuration),
@@ -178,7 +180,9 @@ fn towards(
     current: &Configuration,
     mut target: ConfigurationParts,
     explicit_leave: bool,
+    life: &dyn Fn(NodeId) -> Incarnation,
 ) -> Result<Next, ChangeError> {
+    state_lives(current, &mut target, life)?;
     let (old, new) = (current.voters(), &target.voters);
     let gone = old.iter().filter(|node| !has(new, **node)).count();
     let come = new.iter().filter(|node| !has(old, **node)).count();
@@ -193,6 +197,25 @@ fn towards(
     (target.learners_next, target.learners) = stays.into_iter().partition(leaving);
     forget_strangers(&mut target);
     Ok(Next::Joint(build(target)?))
+}
+
+/// Who gains a vote has its disk's life stated: what this leader heard is forgotten with it, and
+/// the next one must not take a wiped disk for the one that promised and acknowledged (D-W10).
+fn state_lives(
+    current: &Configuration,
+    target: &mut ConfigurationParts,
+    life: &dyn Fn(NodeId) -> Incarnation,
+) -> Result<(), ChangeError> {
+    let ConfigurationParts { voters, incarnations, .. } = target;
+    for node in voters.iter().filter(|node| !has(current.voters(), **node)) {
+        if let Err(at) = incarnations.binary_search_by_key(node, |(stated, _)| *stated) {
+            match life(*node) {
+                Incarnation(0) => return Err(ChangeError::LifeUnknown(*node)),
+                heard => incarnations.insert(at, (*node, heard)),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Drops what is said about nodes that are no members any more.
@@ -235,6 +258,11 @@ mod tests {
         ids.iter().copied().map(NodeId).collect()
     }
 
+    /// Nothing was heard of 66; of the others lives that tell whose they are.
+    fn heard(node: NodeId) -> Incarnation {
+        Incarnation(if node.0 == 66 { 0 } else { 100 + node.0 })
+    }
+
     /// Voters 1 to 4 (4 a witness), learner 7, witness learner 8; 1 pinned to life 5.
     fn base() -> Configuration {
         Configuration::from_parts(ConfigurationParts {
@@ -248,7 +276,7 @@ mod tests {
     }
 
     fn at(action: ConfigAction) -> Result<Next, ChangeError> {
-        plan(&base(), &action, NodeId(1))
+        plan(&base(), &action, NodeId(1), &heard)
     }
 
     fn once(action: ConfigAction) -> ConfigurationParts {
@@ -284,6 +312,22 @@ mod tests {
         let parts = once(ConfigAction::ToWitness { node: NodeId(3) });
         assert_eq!(parts.witnesses, nodes(&[3, 4, 8]));
         assert_eq!(once(ConfigAction::Refresh), *base().parts());
+    }
+
+    /// D-W10: what a leader heard in passing is written down before it decides votes.
+    #[test]
+    fn who_gains_a_vote_has_the_life_of_its_disk_stated() {
+        let promote = |node| ConfigAction::Promote { node: NodeId(node), if_ready: false };
+        let stated = |node| (NodeId(node), Incarnation(100 + node));
+        assert_eq!(once(promote(8)).incarnations.last(), Some(&stated(8)), "as it was heard");
+        let parts = once(promote(7));
+        assert_eq!(parts.incarnations.last(), Some(&(NodeId(7), Incarnation(6))), "as stated");
+        assert_eq!(once(add(9, 0, false)).incarnations.len(), 2, "a learner decides nothing");
+        for explicit_leave in [false, true] {
+            let voters = nodes(&[1, 2, 3, 4, 66]);
+            let unheard = at(ConfigAction::ReplaceVoters { voters, explicit_leave });
+            assert_eq!(unheard, Err(ChangeError::LifeUnknown(NodeId(66))));
+        }
     }
 
     #[test]
@@ -345,7 +389,7 @@ mod tests {
         assert_eq!(at(add_voter(7, 6, false)), Ok(Next::Waiting(NodeId(7))));
         let full = Configuration::new((1..=9).map(NodeId)).unwrap();
         assert_eq!(
-            plan(&full, &add_voter(10, 0, false), NodeId(1)),
+            plan(&full, &add_voter(10, 0, false), NodeId(1), &heard),
             Err(ChangeError::InvalidConfiguration(ConfigurationError::TooManyVoters { given: 10 })),
             "a learner that could never be promoted is not added"
         );
@@ -371,7 +415,8 @@ mod tests {
         let left = leave(&joint).unwrap();
         assert_eq!((left.voters(), left.is_joint()), (&nodes(&[2, 3, 7, 9])[..], false));
         assert_eq!(left.parts().witnesses, nodes(&[8]));
-        assert_eq!(left.parts().incarnations, [(NodeId(7), Incarnation(6))].to_vec());
+        let lives = [(NodeId(7), Incarnation(6)), (NodeId(9), Incarnation(109))];
+        assert_eq!(left.parts().incarnations, lives.to_vec(), "who came has its life stated");
         assert_eq!(leave(&left), None);
     }
 
@@ -408,7 +453,7 @@ mod tests {
                 let voters: Vec<NodeId> = subsets(new).collect();
                 let action = ConfigAction::ReplaceVoters { voters, explicit_leave: false };
                 let mut steps = [current.clone()].to_vec();
-                match plan(&current, &action, NodeId(99)).unwrap() {
+                match plan(&current, &action, NodeId(99), &heard).unwrap() {
                     Next::Once(next) => steps.push(next),
                     Next::Joint(joint) => steps.extend([joint.clone(), leave(&joint).unwrap()]),
                     Next::Unchanged => continue,

@@ -117,13 +117,17 @@ impl Node {
             && appended.is_some_and(|index| self.changes.stubs < index)
             && self.lacks_data();
         let was = self.lifecycle();
-        let pinned = self.configuration.incarnation(own);
-        self.changes.other_life = pinned != Incarnation(0) && pinned != self.hard.incarnation;
+        self.changes.other_life = self.configuration.disowns(&self.hard);
         self.changes.tainted = is_data && (self.changes.tainted || became);
         if self.lifecycle() != was {
             self.changed(crate::input::Changed::LIFECYCLE);
         }
         self.changes.data_gate = self.data_gate();
+    }
+
+    /// Whether the configuration states another life than this disk's: the leader speaks to that.
+    pub(crate) fn is_another(&self) -> bool {
+        self.changes.other_life && self.configuration.incarnation(self.hard.node) != Incarnation(0)
     }
 
     /// A member says that this node is none.

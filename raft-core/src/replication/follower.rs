@@ -312,7 +312,7 @@ impl Node {
     pub(crate) fn send_append_reply(&mut self) {
         if self.role() != Role::Follower
             || self.quarantined
-            || self.changes.other_life
+            || self.is_another()
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
         {
@@ -327,8 +327,12 @@ impl Node {
         if !news {
             return;
         }
-        let result = if self.wants_data() {
+        let mut applied = self.applied;
+        let result = if self.wants_data() || self.changes.other_life {
             self.answer.refused = None;
+            // What stands on stubs goes on only where they end; a disk that is not believed takes
+            // whatever says otherwise.
+            applied = if self.wants_data() { self.commit } else { LogIndex::ZERO };
             AppendResult::NeedSnapshot
         } else if let Some((previous, hint)) = self.answer.refused {
             self.answer.refused = None;
@@ -341,7 +345,7 @@ impl Node {
         let round = self.answer.round;
         self.answer.told_round = round;
         self.answer.found = false;
-        let (promise_ns, applied) = (self.promised_ns, self.applied);
+        let promise_ns = self.promised_ns;
         let Some(to) = self.peer(leader).map(Peer::address) else { return };
         let reply = AppendReply { round, result, promise_ns, applied };
         self.send_to(to, Message::AppendReply(reply));

@@ -61,6 +61,8 @@ pub(crate) struct Progress {
     pub(crate) fetched: Option<Entries>,
     /// The snapshot on its way to this peer.
     pub(crate) sending: Option<Box<Sending>>,
+    /// A snapshot that is to help it must be above this; 0 for any.
+    pub(crate) needs_above: LogIndex,
     /// No other is sent before then.
     pub(crate) snapshot_after: Instant,
     /// Snapshots in a row that did not help.

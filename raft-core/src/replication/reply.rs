@@ -36,7 +36,7 @@ impl Node {
         let sound = match reply.result {
             AppendResult::Matched { matched } => matched <= last,
             AppendResult::Refused { previous, .. } => previous <= last,
-            AppendResult::NeedSnapshot => true,
+            AppendResult::NeedSnapshot => reply.applied <= last,
             // It answers an append of an earlier reign of ours.
             AppendResult::StaleTerm => return Err(Rejected::Stale),
         };
@@ -47,8 +47,8 @@ impl Node {
             AppendResult::Matched { matched } => self.on_matched(from, matched),
             AppendResult::Refused { previous, hint } => self.on_refused(from, previous, hint),
             AppendResult::NeedSnapshot => {
-                // A disk without a configuration confirms nothing (D-W6).
-                self.on_need_snapshot(from);
+                // A disk that holds nothing, or is not believed, confirms nothing (D-W6).
+                self.on_need_snapshot(from, reply.applied);
                 return Ok(());
             }
             AppendResult::StaleTerm => {}
@@ -60,11 +60,8 @@ impl Node {
             peer.heard_at = Some(now);
             peer.quiet.answered(now);
         }
-        // A node that holds nothing is no evidence of a quorum (D-W6).
-        if reply.result != AppendResult::NeedSnapshot {
-            self.on_promise(from, &reply);
-            self.on_round_ack(from, reply.round);
-        }
+        self.on_promise(from, &reply);
+        self.on_round_ack(from, reply.round);
         Ok(())
     }
 

@@ -201,10 +201,10 @@ pub fn inspect(boot: &Boot) -> Result<Inspection, BootError> {
         applied: boot.applied,
         snapshot,
         membership: configuration.membership(hard.node),
+        lost_data: has_lost(boot) || configuration.disowns(hard),
         configuration,
         configuration_index,
         disabled: hard.disabled,
-        lost_data: has_lost(boot),
     })
 }
 

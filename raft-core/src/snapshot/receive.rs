@@ -130,6 +130,8 @@ impl Node {
         };
         self.note(Note::SnapshotJudged { index, taken: verdict == Verdict::Publish });
         if verdict == Verdict::Publish {
+            // In the same write as the configuration that it is about.
+            self.hard.joined |= blank;
             self.publish_snapshot(stage, meta);
         }
         // Every leader holds what is committed.

@@ -16,12 +16,14 @@ use crate::{
     Node,
     error::Rejected,
     input::Changed,
+    log::{Entry, EntryKind},
     message::{AppendEntries, InstallMeta, Message},
     output::{Output, SendSnapshot},
     peer::Peer,
     replication::progress::ProgressState,
     role::RoleState,
-    types::{Instant, LogIndex, LogPosition, NodeId},
+    storage::recover::NUMBER_MAX,
+    types::{Incarnation, Instant, LogIndex, LogPosition, NodeId},
 };
 
 /// Why a snapshot did not reach a peer.
@@ -57,25 +59,46 @@ enum Means {
     Message(Box<SnapshotMeta>),
     /// Through the driver.
     Driver(Box<SnapshotMeta>),
-    /// There is none yet.
+    /// Not yet: one is to be taken.
     None,
+    /// Not yet: one taken now would not help it either.
+    Wait,
 }
 
 /// Most doublings of the pause between two tries.
 const BACK_OFF_MAX: u32 = 5;
 
 impl Node {
-    /// A peer's disk is empty: only a snapshot helps it.
-    pub(crate) fn on_need_snapshot(&mut self, peer: NodeId) {
+    /// A peer's disk is empty, or is not to be believed as it stands: only a snapshot helps it, one
+    /// above `above`.
+    pub(crate) fn on_need_snapshot(&mut self, peer: NodeId, above: LogIndex) {
+        let (now, retry_ns) = (self.now, self.options.snapshot_retry_ns);
+        let (last, commit) = (self.log.last_index(), self.commit);
+        let transfers =
+            matches!(&self.role, RoleState::Leader(leader) if leader.transfer.is_some());
         let Some(peer) = self.peer_mut(peer) else { return };
         // A disk that acknowledged something in this life is not empty: the answer is an old one.
         // One that was made a data member since may stand on stubs, whatever it acknowledged then.
-        let old = peer.counted_match() > LogIndex::ZERO;
-        if old || peer.progress.state == ProgressState::Snapshot {
+        if peer.counted_match() > LogIndex::ZERO {
             return;
         }
-        peer.progress.become_snapshot();
-        self.changed(Changed::PROGRESS);
+        peer.progress.needs_above = above;
+        let began = peer.progress.state != ProgressState::Snapshot;
+        if began {
+            peer.progress.become_snapshot();
+        }
+        // An idle group has nothing newer to take a snapshot of. No more of it than of snapshots.
+        let idle = last <= above && commit == last && now >= peer.progress.snapshot_after;
+        let grows = idle && !transfers && last.0 < NUMBER_MAX;
+        if grows {
+            peer.progress.back_off(now, retry_ns);
+        }
+        if began {
+            self.changed(Changed::PROGRESS);
+        }
+        if grows {
+            self.append_for_core(Entry { kind: EntryKind::NOOP, ..Entry::default() });
+        }
     }
 
     /// Moves peers that need what is compacted into the snapshot state, and keeps those that are
@@ -115,7 +138,7 @@ impl Node {
                         Some(Box::new(Sending { number, meta: (*meta).clone(), again_at }));
                     self.ask_to_send(peer, number, *meta);
                 }
-                Means::Driver(_) => {}
+                Means::Driver(_) | Means::Wait => {}
                 // Taken later in this settle, or as soon as anything was applied.
                 Means::None => self.snapshots.wanted |= self.snapshots.taking.is_none(),
             }
@@ -166,12 +189,34 @@ impl Node {
 
     fn means_for(&self, peer: &Peer) -> Means {
         let Some(newest) = &self.snapshots.newest else {
-            return self.genesis().map_or(Means::None, |meta| Means::Message(Box::new(meta)));
+            let genesis = self.genesis().filter(|meta| self.serves(peer, meta));
+            return genesis
+                .map_or_else(|| self.means_to_come(peer), |meta| Means::Message(Box::new(meta)));
         };
+        if !self.serves(peer, newest) {
+            return self.means_to_come(peer);
+        }
         if peer.seat.is_witness() || newest.size_bytes == 0 {
             return Means::Message(Box::new((**newest).clone().without_data()));
         }
         Means::Driver(newest.clone())
+    }
+
+    /// Whether a snapshot taken now would help.
+    fn means_to_come(&self, peer: &Peer) -> Means {
+        let helps = self.describe_handed_out().is_some_and(|meta| self.serves(peer, &meta));
+        if helps { Means::None } else { Means::Wait }
+    }
+
+    /// Whether a snapshot is of use to a peer: it is above what the peer stands on, and does not
+    /// take from it the vote that a later configuration gives to this life of its disk.
+    fn serves(&self, peer: &Peer, meta: &SnapshotMeta) -> bool {
+        let above = peer.progress.needs_above;
+        let stated = self.configuration.incarnation(peer.id);
+        let disowned = stated != Incarnation(0)
+            && meta.configuration.is_voter(peer.id)
+            && meta.configuration.incarnation(peer.id) != stated;
+        (meta.index() > above || above == LogIndex::ZERO) && !disowned
     }
 
     /// What the whole log stands on, if that is only the configuration its disk was born with.

@@ -165,7 +165,7 @@ impl Node {
     }
 
     /// All that is replicated as of the last entry handed out, the machine aside.
-    fn describe_handed_out(&self) -> Option<SnapshotMeta> {
+    pub(super) fn describe_handed_out(&self) -> Option<SnapshotMeta> {
         let term = self.log.term_at(self.handed)?;
         let (configuration_index, configuration) = self.marks.history.at(self.handed);
         assert!(configuration_index <= self.handed, "inv:configuration-safety");

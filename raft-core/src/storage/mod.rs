@@ -52,6 +52,10 @@ pub struct HardState {
     /// A position the log was known to hold durably when this record was written, lowered with
     /// every cut: a log that ends below it lost acknowledged entries.
     pub mark: LogPosition,
+    /// A leader gave this disk its first configuration. Unlike a founder's, such a disk may be the
+    /// second life of a member whose votes and acknowledgements are forgotten: it has a vote only
+    /// where the configuration states its life.
+    pub joined: bool,
 }
 
 /// Why a node was durably disabled.
@@ -125,6 +129,7 @@ impl HardState {
             promise_ns: 0,
             disabled: None,
             mark: LogPosition::ZERO,
+            joined: false,
         }
     }
 }

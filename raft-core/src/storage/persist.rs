@@ -50,6 +50,7 @@ pub(crate) struct HardMark {
     pub(crate) disabled: Option<DisableReason>,
     pub(crate) epoch: RecoveryEpoch,
     pub(crate) cluster: ClusterId,
+    pub(crate) joined: bool,
 }
 
 impl HardMark {
@@ -61,6 +62,7 @@ impl HardMark {
             disabled: hard.disabled,
             epoch: hard.epoch,
             cluster: hard.cluster,
+            joined: hard.joined,
         }
     }
 }

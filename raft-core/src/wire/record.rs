@@ -129,6 +129,7 @@ fields!(HardState {
     promise_ns;
     disabled;
     mark;
+    joined;
 });
 fields!(SnapshotMeta {
     position;

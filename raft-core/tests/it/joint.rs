@@ -107,7 +107,9 @@ fn t_4_3_02_joint_counting_equals_two_slow_counts() {
     // B-069: a majority of the union is none. Three old voters, nine new ones, three shared.
     let mut rig = Rig::joined_by(3, 6, plain());
     rig.elect_among(1, &[1, 2, 3]);
-    rig.carry(1, add_learner(4));
+    for id in 4..=9 {
+        rig.carry(1, add_learner(id));
+    }
     let change = forced(replace(&[1, 2, 3, 4, 5, 6, 7, 8, 9], true));
     assert!(rig.change_with(1, change).is_ok());
     rig.lose_all();

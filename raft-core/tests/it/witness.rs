@@ -6,8 +6,8 @@
 //! **Not here.** Digests and what a stub keeps (`config/witness.rs`).
 
 use raft_core::{
-    ChangeError, ConfigAction, EntryKind, Incarnation, Input, Lifecycle, Membership, NodeId,
-    Options, Role,
+    AppendReply, AppendResult, ChangeError, ConfigAction, EntryKind, Incarnation, Input, Lifecycle,
+    Membership, Message, NodeId, Options, Rejected, Role,
 };
 
 use crate::{membership::*, rig::*};
@@ -225,7 +225,7 @@ fn a_disk_with_stubs_is_never_data_until_it_has_a_full_snapshot() {
         let at_leader = rig.node(1).peers().find(|p| p.peer.0 == 3).unwrap();
         assert_eq!(at_leader.state, raft_core::ProgressState::Snapshot, "it asked");
         let asked = rig.tell(2, 3, 9, request_vote(1, 99));
-        assert_eq!(asked, Err(raft_core::Rejected::Quarantined));
+        assert_eq!(asked, Err(Rejected::Quarantined));
         // Its stubs are below what a snapshot of now covers, so that one makes it whole.
         for _ in 0..3 {
             rig.propose(1, "y");
@@ -270,15 +270,45 @@ fn a_witness_behind_the_leaders_log_gets_a_snapshot_without_data() {
     rig.crash(3, 0);
     rig.restart(3);
     rig.begin_change(1, add_learner(3));
-    rig.run(1_000 * MS);
-    assert_eq!(rig.node(3).lifecycle(), Lifecycle::Quarantined);
-    for _ in 0..20 {
-        rig.propose(1, "x");
-        rig.deliver_all();
+    let mut asked = false;
+    for _ in 0..100 {
+        rig.deliver(|_| true);
+        rig.pass(10 * MS);
+        asked |= rig.node(3).lifecycle() == Lifecycle::Quarantined;
     }
-    rig.run(20_000 * MS);
+    assert!(asked, "stubs are no data");
+    rig.run(5_000 * MS);
     assert_eq!(rig.servers[2].machine, rig.servers[0].machine, "by way of a full snapshot");
     assert_eq!(rig.node(3).lifecycle(), Lifecycle::Running);
+}
+
+#[test]
+fn a_leader_with_nothing_newer_to_send_makes_something_newer() {
+    // Who stands on stubs up to the commit index of an idle group would wait for ever.
+    let mut rig = with_witness(plain());
+    rig.propose(1, "x");
+    rig.run(100 * MS);
+    rig.carry(1, remove(3));
+    rig.begin_change(1, add_learner(3));
+    rig.deliver(|e| e.to.0 == 2);
+    rig.deliver(|e| e.from.0 == 2);
+    rig.lose_all();
+    let last = rig.node(1).last().index;
+    assert_eq!(rig.commit(1), last.0);
+    let need = |applied| {
+        let result = AppendResult::NeedSnapshot;
+        Message::AppendReply(AppendReply { result, applied, ..AppendReply::default() })
+    };
+    let term = rig.node(1).term().0;
+    assert_eq!(rig.tell(3, 1, term, need(last.next())), Err(Rejected::Malformed), "not its log");
+    rig.pass(10 * MS);
+    for _ in 0..3 {
+        rig.tell(3, 1, term, need(last)).unwrap();
+        assert_eq!(rig.node(1).last().index, last.next(), "one entry, however often it asks");
+    }
+    rig.run(5_000 * MS);
+    assert!(rig.node(1).snapshot().is_some_and(|meta| meta.index() > last));
+    assert_eq!(rig.servers[2].machine, rig.servers[0].machine);
 }
 
 #[test]

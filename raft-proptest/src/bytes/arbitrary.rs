@@ -141,6 +141,7 @@ pub fn hard_state(source: &mut Source<'_>) -> HardState {
     hard.vote = source.flag().then(|| NodeId(source.number()));
     hard.promise_ns = source.number();
     hard.mark = position(source, LogPosition::default());
+    hard.joined = source.flag();
     hard.epoch = RecoveryEpoch { number: source.near(0), plan_id: source.near(0) };
     hard
 }

@@ -143,6 +143,7 @@ impl Core {
                     epoch: hard.epoch,
                     disabled: hard.disabled,
                     mark: hard.mark,
+                    joined: hard.joined,
                 }),
                 truncate_from: write.truncate_from(),
                 entries: entries_of(&write.entries),
@@ -279,6 +280,7 @@ impl Process for Core {
         hard.promise_ns = kept.promise;
         hard.epoch = kept.epoch;
         hard.disabled = kept.disabled;
+        hard.joined = kept.joined;
         hard.mark = kept.mark;
         let mut terms: Vec<TermRun> = Vec::new();
         for entry in &start.image.entries {

@@ -132,6 +132,8 @@ pub struct HardRecord {
     pub disabled: Option<DisableReason>,
     /// A position the log is known to hold.
     pub mark: LogPosition,
+    /// A leader gave this disk its first configuration.
+    pub joined: bool,
 }
 
 /// A snapshot as the simulator keeps it: the machine itself, and the identity of every entry it
