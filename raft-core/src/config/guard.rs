@@ -61,6 +61,15 @@ fn data_copies_needed(voters: usize, data: usize) -> usize {
     data.saturating_sub(fewest).saturating_add(1)
 }
 
+/// Whether `after` lets go of data: a voter that holds it leaves or drops it, and witnesses are
+/// among the voters that stay, so that an acknowledged entry need not be on any data disk left.
+pub(crate) fn lets_go_of_data(before: &Configuration, after: &Configuration) -> bool {
+    let holds = |of: &Configuration, node| of.is_voter(node) && !of.is_witness(node);
+    let halves = [before.voters(), before.outgoing()];
+    after.parts().witnesses.iter().any(|node| after.is_voter(*node))
+        && halves.into_iter().flatten().any(|n| holds(before, *n) && !holds(after, *n))
+}
+
 impl Node {
     /// Whether the peer answered this leader within `check_quorum_ns`.
     pub(crate) fn heard_lately(&self, peer: &Peer) -> bool {
@@ -74,10 +83,13 @@ impl Node {
         }
         let needed = LogIndex(self.log.last_index().0.saturating_sub(self.options.ready_lag_max));
         let (matched, applied) = (peer.progress.matched, peer.applied);
-        if matched >= needed && applied >= needed {
+        // Only by the configuration that made it a member does it know whether what it holds is
+        // data, or stubs of a time as a witness.
+        let (seated, _) = self.marks.history.newest();
+        if matched >= needed.max(seated) && applied >= needed {
             Readiness::Ready
         } else {
-            Readiness::Lagging { matched, applied, needed }
+            Readiness::Lagging { matched, applied, needed: needed.max(seated) }
         }
     }
 
@@ -99,11 +111,8 @@ impl Node {
         let answers = |node: &NodeId| {
             *node == self.hard.node || self.peer(*node).is_some_and(|p| self.heard_lately(p))
         };
-        let dropped: usize = after.parts().witnesses.iter().fold(0, |count, node| {
-            let drops = before.is_voter(*node) && !before.is_witness(*node);
-            count.saturating_add(usize::from(drops))
-        });
-        if !after.is_joint() && dropped == 0 {
+        let drops = lets_go_of_data(before, after);
+        if !after.is_joint() && !drops {
             let mut gone = before.voters().iter().filter(|node| !has(after.voters(), **node));
             let come = after.voters().iter().any(|node| !has(before.voters(), *node));
             match gone.next() {
@@ -119,7 +128,7 @@ impl Node {
                 return Err(ChangeError::WouldBreakQuorum { responsive, needed });
             }
         }
-        if dropped > 0 {
+        if drops {
             // Who is to drop its data does so when enough of the others hold it.
             let holds = |node: &&NodeId| !after.is_witness(**node);
             let data = after.voters().iter().filter(holds).count();

@@ -3,8 +3,8 @@
 //! **Intuition.** A witness needs to know *where* the log is, not what is in it: it keeps term,
 //! index, kind and a digest of each entry, and in full only what the core itself acts on. It makes
 //! a third vote cheap. It never leads and applies nothing. Since its copy cannot bring data back,
-//! a data voter becomes one only once every quorum that would be left has a data voter that holds
-//! the log up to that change; and a disk with such stubs never counts as data again.
+//! a data voter becomes one, or leaves beside one, only once every quorum that would be left has a
+//! data voter that holds the log up to that change; and a disk with such stubs never counts as data again.
 //! **Source.** SEEDS S-84; B-074, D-W14.
 //! **Upholds.** `inv:committed-durable`, `inv:log-matching` (a stub has its entry's position).
 //! **Not here.** Snapshots without data (`snapshot/`), seats (`quorum.rs`).
@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::guard::lets_go_of_data;
 use crate::{
     Node,
     error::HaltReason,
@@ -161,15 +162,14 @@ impl Node {
         }
     }
 
-    /// The newest configuration, if it is uncommitted and makes a witness of a data voter.
+    /// The newest configuration, if it is uncommitted and lets go of data.
     pub(crate) fn data_gate(&self) -> Option<LogIndex> {
         let (index, newest) = self.marks.history.newest();
         if index <= self.commit || newest.parts().witnesses.is_empty() {
             return None;
         }
         let (_, before) = self.marks.history.at(index.prev());
-        let drops = |node: &&crate::NodeId| before.is_voter(**node) && !before.is_witness(**node);
-        newest.parts().witnesses.iter().find(drops).map(|_| index)
+        lets_go_of_data(before, newest).then_some(index)
     }
 }
 

@@ -185,8 +185,14 @@ impl Node {
         let RoleState::Leader(leader) = &self.role else {
             return Err(TransferError::NotLeader { hint: self.leader_hint() });
         };
+        if request.to == Some(self.hard.node) {
+            return Ok(self.hard.node);
+        }
+        let (index, configuration) = self.marks.history.newest();
+        if index > self.commit || configuration.is_joint() {
+            return Err(TransferError::ChangeInProgress);
+        }
         match request.to {
-            Some(own) if own == self.hard.node => return Ok(own),
             Some(to) => {
                 let peer = self.peer(to).filter(|peer| peer.seat.is_member());
                 self.judge_target(peer.ok_or(TransferError::NotMember)?)?;
@@ -195,10 +201,6 @@ impl Node {
         }
         if let Some(open) = leader.transfer.as_ref().filter(|_| !request.replace) {
             return Err(TransferError::TransferInProgress { to: open.to });
-        }
-        let (index, configuration) = self.marks.history.newest();
-        if index > self.commit || configuration.is_joint() {
-            return Err(TransferError::ChangeInProgress);
         }
         request.to.or_else(|| self.best_target()).ok_or(TransferError::NoCandidate)
     }

@@ -247,9 +247,7 @@ fn draw_operate(s: &mut Stream, e: Ns, voters: u32) -> OperatePlan {
     OperatePlan {
         change_gap_ns: s.log_uniform(4 * e, 40 * e),
         spares,
-        // Not drawn yet: a witness made a data member of an idle group waits for a snapshot that
-        // nobody takes (docs/STATUS.md). A schedule may ask for one by hand.
-        witnesses: s.one_in(0, 3),
+        witnesses: s.one_in(1, 3),
         lead_gap_ns: s.log_uniform(4 * e, 40 * e),
     }
 }
