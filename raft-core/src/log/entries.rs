@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_run_that_does_not_follow_is_not_pushed() {
-        let run = |term, first| Run::seal(Term(term), LogIndex(first), alloc::vec![entry(0)]).unwrap();
+        let run =
+            |term, first| Run::seal(Term(term), LogIndex(first), alloc::vec![entry(0)]).unwrap();
         let mut sut = Entries::from(run(3, 5));
         for (term, first) in [(2, 6), (3, 5), (3, 7), (4, 5), (4, 7)] {
             let found = LogPosition::new(Term(term), LogIndex(first));

@@ -61,9 +61,7 @@ mod tests {
         options::Options,
         output::Output,
         storage::{Boot, HardState},
-        types::{
-            BootId, ClusterId, GroupId, Incarnation, Instant, NodeId, RecoveryEpoch, Term,
-        },
+        types::{BootId, ClusterId, GroupId, Incarnation, Instant, NodeId, RecoveryEpoch, Term},
     };
 
     /// Acknowledges all writes until there is no work.
@@ -111,7 +109,10 @@ mod tests {
         sut.step(due, Input::Tick).expect("a tick");
         settle(&mut sut);
         receive(&mut sut, 2, Message::VoteReply(VoteReply { granted: true }));
-        assert_eq!((sut.role(), sut.commit(), sut.durable()), (Role::Leader, LogIndex(0), LogIndex(1)));
+        assert_eq!(
+            (sut.role(), sut.commit(), sut.durable()),
+            (Role::Leader, LogIndex(0), LogIndex(1))
+        );
         sut
     }
 

@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 
 use raft_core::{
-    AppendResult, Apply, Changed, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId, Role,
-    SnapshotMeta, Term,
+    AppendResult, Apply, Changed, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId,
+    Role, SnapshotMeta, Term,
 };
 
 use super::disk::Disk;
