@@ -6,7 +6,7 @@
 //! **Source.** Thesis Fig. 3.2; statements in docs/INVARIANTS.md.
 //! **Upholds.** Checks `inv:election-safety`, `inv:one-vote-per-term`, `inv:log-matching`,
 //! `inv:leader-completeness`, `inv:committed-immutable`, `inv:committed-durable`, `inv:monotone`,
-//! `inv:persist-before-send`, `inv:apply-once-in-order`.
+//! `inv:persist-before-send`, `inv:apply-once-in-order`, and that a step tells all it changed.
 //! **Not here.** The order of writes (`disk.rs`), tickets (`world.rs`).
 
 use std::collections::BTreeMap;
