@@ -180,3 +180,49 @@ impl Node {
         self.outbox.push_back(Output::Halted(reason));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Configuration,
+        error::Rejected,
+        input::Input,
+        message::{Envelope, Message, RequestVote},
+        options::Options,
+        storage::{Boot, HardState},
+        types::{BootId, ClusterId, GroupId, Incarnation, Instant, NodeId, RecoveryEpoch},
+    };
+
+    #[test]
+    fn a_halt_is_told_once_whatever_is_asked_afterwards() {
+        let hard = HardState::new(ClusterId(1), GroupId(1), NodeId(1), Incarnation(1));
+        let voters = Configuration::new((1..=3).map(NodeId)).unwrap();
+        let options = Options { notes: true, ..Options::default() };
+        let boot = Boot::new(BootId(1), 1, hard, voters);
+        let mut sut = Node::boot(options, boot, Instant(0)).unwrap();
+        let ask = Envelope {
+            cluster: ClusterId(1),
+            group: GroupId(1),
+            epoch: RecoveryEpoch::default(),
+            from: NodeId(2),
+            from_incarnation: Incarnation(1),
+            to: NodeId(1),
+            to_incarnation: Incarnation(1),
+            term: Term(1),
+            message: Message::RequestVote(RequestVote {
+                last: LogPosition::ZERO,
+                authorised_by: None,
+            }),
+        };
+        // It has something to note, and halts before anybody asked for that.
+        sut.step(Instant(1), Input::Receive(Box::new(ask))).unwrap();
+        sut.step(Instant(1), Input::Shutdown).unwrap();
+        let halts = |sut: &mut Node| {
+            core::iter::from_fn(|| sut.poll()).filter(|o| matches!(o, Output::Halted(_))).count()
+        };
+        assert_eq!(halts(&mut sut), 1);
+        assert_eq!(sut.step(Instant(2), Input::Tick), Err(Rejected::Halted));
+        assert_eq!(halts(&mut sut), 0);
+    }
+}

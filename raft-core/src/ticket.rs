@@ -332,4 +332,12 @@ mod tests {
         tickets.mint_for_core(LogIndex(6));
         tickets.end_all(|range| panic!("{range:?}"));
     }
+
+    #[test]
+    fn a_lost_reign_keeps_the_patience_it_was_given_first() {
+        let mut tickets = three_in_term_two();
+        tickets.close(Instant(100));
+        tickets.close(Instant(900));
+        assert_eq!(tickets.deadline(), Some(Instant(100)));
+    }
 }

@@ -179,3 +179,36 @@ impl Node {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Configuration, ConfigurationParts},
+        options::Options,
+        storage::{Boot, HardState},
+        types::{BootId, ClusterId, GroupId, Lifecycle},
+    };
+
+    /// A disk in its second life, in a group that states the life `pinned` of it.
+    fn stated(pinned: u64) -> Node {
+        let configuration = Configuration::from_parts(ConfigurationParts {
+            voters: [1, 2, 3].map(NodeId).to_vec(),
+            incarnations: alloc::vec![(NodeId(1), Incarnation(pinned))],
+            ..ConfigurationParts::default()
+        });
+        let hard = HardState::new(ClusterId(1), GroupId(1), NodeId(1), Incarnation(2));
+        let boot = Boot::new(BootId(1), 1, hard, configuration.unwrap());
+        Node::boot(Options::default(), boot, Instant(0)).unwrap()
+    }
+
+    #[test]
+    fn a_disk_of_another_life_than_the_stated_one_takes_no_part() {
+        for pinned in 1..=3 {
+            let is_it = pinned == 2;
+            let sut = stated(pinned);
+            let want = if is_it { Lifecycle::Running } else { Lifecycle::Quarantined };
+            assert_eq!(sut.lifecycle(), want, "{pinned}");
+        }
+    }
+}

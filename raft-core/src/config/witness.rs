@@ -176,7 +176,13 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{LogPosition, Term};
+    use crate::{
+        config::Configuration,
+        options::Options,
+        snapshot::meta::SnapshotMeta,
+        storage::{Boot, HardState},
+        types::{BootId, ClusterId, GroupId, Incarnation, Instant, LogPosition, NodeId, Term},
+    };
 
     #[test]
     fn a_stub_keeps_place_kind_and_digest_and_marks_stay_whole() {
@@ -224,5 +230,23 @@ mod tests {
             0x10c4_95e0_0b51_0b9a,
         ];
         assert_eq!(all.map(payload_digest), want);
+    }
+
+    #[test]
+    fn data_is_lacking_from_the_newest_stub_down_to_a_snapshot_that_has_it() {
+        let mut hard = HardState::new(ClusterId(1), GroupId(1), NodeId(1), Incarnation(1));
+        hard.term = Term(2);
+        let voters = Configuration::new((1..=3).map(NodeId)).unwrap();
+        let options = Options::default();
+        let at = LogPosition::new(Term(2), LogIndex(4));
+        let meta = SnapshotMeta::empty(at, voters.clone(), options.settings(), 0);
+        let boot = Boot::new(BootId(1), 1, hard, voters).with_snapshot(meta);
+        let mut sut = Node::boot(options, boot, Instant(0)).unwrap();
+        sut.stub_appended(LogIndex(4));
+        assert!(!sut.lacks_data(), "the snapshot has it");
+        sut.stub_appended(LogIndex(5));
+        assert!(sut.lacks_data());
+        sut.stub_appended(LogIndex(3));
+        assert!(sut.lacks_data(), "the newest counts");
     }
 }

@@ -136,3 +136,42 @@ pub fn fork(options: &Options, mut boot: Boot, to: Fork) -> Result<Forked, ForkE
     boot.last = at.index;
     Ok(Forked { boot, entry: (at, entry) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{BootId, Instant, LogIndex, Term};
+
+    /// A copy of the disk of n2, in its second life, which voted in term 5.
+    fn copy() -> Boot {
+        let mut hard = HardState::new(ClusterId(7), GroupId(1), NodeId(2), Incarnation(2));
+        hard.term = Term(5);
+        let voters = Configuration::new((1..=3).map(NodeId)).expect("three");
+        let runs = alloc::vec![TermRun { first: LogIndex(1), term: Term(4) }];
+        Boot::new(BootId(1), 1, hard, voters).with_log(runs, LogIndex(3), 0)
+    }
+
+    fn forked(node: u64, life: u64) -> Result<Forked, ForkError> {
+        let (node, incarnation) = (NodeId(node), Incarnation(life));
+        fork(&Options::default(), copy(), Fork { group: GroupId(1), node, incarnation, plan_id: 3 })
+    }
+
+    #[test]
+    fn a_copy_never_runs_as_the_life_it_was_taken_from() {
+        for (node, life, fine) in [(2, 2, false), (2, 0, false), (2, 3, true), (9, 2, true)] {
+            let forked = forked(node, life).map(drop);
+            assert_eq!(forked, if fine { Ok(()) } else { Err(ForkError::Incarnation) }, "{node}");
+        }
+    }
+
+    #[test]
+    fn the_decree_is_of_the_new_disks_own_term_and_voted_for() {
+        let Forked { boot, entry: (at, _) } = forked(9, 1).expect("a fork");
+        let hard = &boot.hard_state;
+        assert_eq!(at, LogPosition::new(Term(6), LogIndex(4)));
+        assert_eq!((hard.term, hard.vote), (Term(6), Some(NodeId(9))));
+        assert_ne!(hard.cluster, ClusterId(7), "messages of the old cluster mean nothing here");
+        assert_eq!((boot.last, inspect(&boot).map(|disk| disk.last)), (at.index, Ok(at)));
+        crate::Node::boot(Options::default(), boot, Instant(0)).expect("it boots");
+    }
+}

@@ -96,3 +96,55 @@ impl RecoveryPlan {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Configuration,
+        log::TermRun,
+        snapshot::choose::inspect,
+        storage::{Boot, HardState},
+        types::{BootId, ClusterId, GroupId, Incarnation, LogIndex, LogPosition, Term},
+    };
+
+    /// The disk of a member of three, in `term`, with a log of `entries` of term 1.
+    fn disk(node: u64, term: u64, entries: u64) -> Inspection {
+        let mut hard = HardState::new(ClusterId(7), GroupId(1), NodeId(node), Incarnation(1));
+        hard.term = Term(term);
+        let voters = Configuration::new((1..=3).map(NodeId)).expect("three");
+        let runs = alloc::vec![TermRun { first: LogIndex(1), term: Term(1) }];
+        let boot = Boot::new(BootId(1), 1, hard, voters);
+        inspect(&boot.with_log(runs, LogIndex(entries), 0)).expect("a disk")
+    }
+
+    #[test]
+    fn the_longest_log_goes_on_above_every_term_that_was_voted_in() {
+        let found = [disk(1, 6, 2), disk(3, 4, 5), disk(2, 5, 5)];
+        let plan = RecoveryPlan::choose(&found, 9).expect("a plan");
+        let longest = LogPosition::new(Term(1), LogIndex(5));
+        assert_eq!((plan.keep, plan.last), (NodeId(2), longest), "of equals the lowest id");
+        assert_eq!(plan.term, Term(6), "n1 may have voted in it");
+        assert_eq!(plan.survivors, [1, 2, 3].map(NodeId));
+        assert_eq!(plan.epoch, RecoveryEpoch { number: 1, plan_id: 9 });
+        assert!(!plan.data_may_be_lost, "that is for an operator to say");
+    }
+
+    #[test]
+    fn disks_that_do_not_belong_together_make_no_plan() {
+        let with = |change: fn(&mut Inspection)| {
+            let mut other = disk(2, 1, 3);
+            change(&mut other);
+            RecoveryPlan::choose(&[disk(1, 1, 3), other], 9).map(|plan| plan.keep)
+        };
+        let mixed = Err(PlanError::MixedIdentity(NodeId(2)));
+        assert_eq!(with(|_| ()), Ok(NodeId(1)));
+        assert_eq!(with(|disk| disk.cluster.0 = 8), mixed);
+        assert_eq!(with(|disk| disk.group.0 = 2), mixed);
+        assert_eq!(with(|disk| disk.epoch.number = 1), mixed);
+        assert_eq!(with(|disk| disk.node.0 = 1), Err(PlanError::Twice(NodeId(1))));
+        assert_eq!(with(|disk| disk.node.0 = 9), Err(PlanError::NotMember(NodeId(9))));
+        assert_eq!(with(|disk| disk.lost_data = true), Err(PlanError::NotInService(NodeId(2))));
+        assert_eq!(RecoveryPlan::choose(&[], 9), Err(PlanError::NoSurvivors));
+    }
+}

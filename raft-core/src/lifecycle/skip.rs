@@ -350,6 +350,12 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::Configuration,
+        options::Options,
+        storage::{Boot, HardState},
+        types::{BootId, ClusterId, GroupId, Incarnation},
+    };
 
     fn skips(list: &[(u64, u64)]) -> Skips {
         let skip = |(at, target): &(u64, u64)| Skip {
@@ -387,5 +393,17 @@ mod tests {
         sut.honour(LogIndex(6));
         assert_eq!(look(&sut, 7, 20), Lookahead::ClearUpto(LogIndex(u64::MAX)));
         assert_eq!(look(&skips(&[]), 1, 0), Lookahead::ClearUpto(LogIndex(u64::MAX)));
+    }
+
+    #[test]
+    fn only_what_came_before_it_can_be_skipped() {
+        let hard = HardState::new(ClusterId(1), GroupId(1), NodeId(1), Incarnation(1));
+        let voters = Configuration::new((1..=3).map(NodeId)).unwrap();
+        let boot = Boot::new(BootId(1), 1, hard, voters);
+        let mut sut = Node::boot(Options::default(), boot, Instant(0)).unwrap();
+        for (target, held) in [(9, 0), (5, 0), (4, 0), (3, 1)] {
+            sut.skip_appended(LogIndex(4), &encode(LogIndex(target), 7));
+            assert_eq!((sut.skips.known.len(), sut.halted), (held, None), "{target}");
+        }
     }
 }

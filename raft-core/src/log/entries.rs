@@ -245,4 +245,17 @@ mod tests {
         assert!(Entries::collect([(at(2, 3), entry(0)), (at(1, 4), entry(1))]).is_err());
         assert!(Entries::collect([(at(1, 0), entry(0))]).is_err());
     }
+
+    #[test]
+    fn a_run_that_does_not_follow_is_not_pushed() {
+        let run =
+            |term, first| Run::seal(Term(term), LogIndex(first), alloc::vec![entry(0)]).unwrap();
+        let mut sut = Entries::from(run(3, 5));
+        for (term, first) in [(2, 6), (3, 5), (3, 7), (4, 5), (4, 7)] {
+            let found = LogPosition::new(Term(term), LogIndex(first));
+            let after = LogPosition::new(Term(3), LogIndex(5));
+            assert_eq!(sut.push(run(term, first)), Err(NotContiguous { after, found }));
+        }
+        assert_eq!((sut.push(run(3, 6)), sut.push(run(4, 7)), sut.len()), (Ok(()), Ok(()), 3));
+    }
 }

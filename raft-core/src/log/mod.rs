@@ -149,3 +149,40 @@ impl Log {
         self.tail.evict(durable, entries_max, bytes_max);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log of 1/1, 1/2, 4/3, 4/4 from `first` on, with a snapshot at `snapshot`.
+    fn recovered(snapshot: (u64, u64), first: u64) -> Log {
+        let run = |first, term| TermRun { first: LogIndex(first), term: Term(term) };
+        let terms = match first {
+            1 => alloc::vec![run(1, 1), run(3, 4)],
+            2 => alloc::vec![run(2, 1), run(3, 4)],
+            _ => alloc::vec![run(first, 4)],
+        };
+        let snapshot = LogPosition::new(Term(snapshot.0), LogIndex(snapshot.1));
+        Log::recovered(snapshot, LogIndex(first), terms, LogIndex(4))
+    }
+
+    #[test]
+    fn a_log_stands_on_what_it_knows_of_its_beginning() {
+        let at = |term, index| LogPosition::new(Term(term), LogIndex(index));
+        for (snapshot, first, base) in [
+            ((0, 0), 1, at(0, 0)),
+            ((1, 2), 3, at(1, 2)),
+            // Kept below the snapshot: the first entry serves as the base.
+            ((4, 3), 2, at(1, 2)),
+            ((4, 3), 3, at(4, 3)),
+            ((4, 3), 1, at(0, 0)),
+        ] {
+            let sut = recovered(snapshot, first);
+            assert_eq!((sut.base(), sut.last()), (base, at(4, 4)), "{snapshot:?} {first}");
+            for (index, term) in (1..).zip([1, 1, 4, 4]) {
+                let known = (index >= base.index.0).then_some(Term(term));
+                assert_eq!(sut.term_at(LogIndex(index)), known, "{snapshot:?} {first}: {index}");
+            }
+        }
+    }
+}

@@ -55,11 +55,12 @@ impl Node {
 
     /// Hands out what is committed, durable here, next, and within the window.
     pub(crate) fn hand_out_apply(&mut self) {
-        if self.apply_failed.is_some() {
-            self.fetch_failed();
+        if self.apply_is_held() {
+            // Nor is anything asked for that the snapshot has taken the place of.
             return;
         }
-        if self.apply_is_held() {
+        if self.apply_failed.is_some() {
+            self.fetch_failed();
             return;
         }
         let all = self.commit.min(self.lane.durable());

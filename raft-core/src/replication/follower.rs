@@ -402,3 +402,33 @@ pub(crate) fn judge_append(append: &AppendEntries, term: Term) -> Result<(), Rej
 pub(crate) const fn is_position(position: LogPosition) -> bool {
     (position.index.0 == 0) == (position.term.0 == 0) && position.index.0 <= NUMBER_MAX
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Entry;
+
+    fn at(term: u64, index: u64) -> LogPosition {
+        LogPosition::new(Term(term), LogIndex(index))
+    }
+
+    fn judge(previous: LogPosition, entries: &[LogPosition]) -> Result<(), Rejected> {
+        let entries = entries.iter().map(|position| (*position, Entry::default()));
+        let entries = Entries::collect(entries).expect("one log");
+        judge_append(&AppendEntries { previous, entries, ..AppendEntries::default() }, Term(4))
+    }
+
+    #[test]
+    fn an_append_is_one_piece_of_a_log_of_its_term_or_older() {
+        let malformed = Err(Rejected::Malformed);
+        assert_eq!(judge(at(0, 0), &[at(1, 1), at(4, 2)]), Ok(()));
+        assert_eq!(judge(at(2, 3), &[at(2, 4), at(3, 5)]), Ok(()));
+        assert_eq!(judge(at(2, 3), &[at(2, 5)]), malformed, "a hole behind the position before");
+        assert_eq!(judge(at(2, 3), &[at(2, 3)]), malformed, "it begins where it should follow");
+        assert_eq!(judge(at(2, 3), &[at(1, 4)]), malformed, "terms never fall");
+        assert_eq!(judge(at(2, 3), &[at(5, 4)]), malformed, "of a later term than the leader's");
+        assert_eq!(judge(at(5, 3), &[]), malformed);
+        assert_eq!(judge(at(0, 0), &[at(0, 1)]), malformed, "no entry is of term 0");
+        assert_eq!((judge(at(0, 1), &[]), judge(at(1, 0), &[])), (malformed, malformed));
+    }
+}

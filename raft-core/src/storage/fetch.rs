@@ -123,3 +123,47 @@ impl Fetch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: LogIndex = LogIndex(3);
+    const LAST: LogIndex = LogIndex(5);
+
+    fn asked() -> Fetch {
+        let mut sut = Fetch::Idle;
+        assert_eq!(sut.ask(7, (FIRST, LAST), Instant(100)), Some((7, FIRST, LAST)));
+        sut
+    }
+
+    #[test]
+    fn a_cut_that_touches_the_range_ends_the_request() {
+        for from in 1..=8 {
+            let mut sut = asked();
+            sut.on_truncate(LogIndex(from));
+            assert_eq!(sut == Fetch::Idle, from <= 5, "{from}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_answered_is_asked_again_under_its_number_once_each_time() {
+        let mut sut = asked();
+        let again = |sut: &mut Fetch| sut.ask(8, (LogIndex(4), LAST), Instant(500));
+        sut.on_time(Instant(99), 50);
+        assert_eq!(again(&mut sut), None);
+        sut.on_time(Instant(100), 50);
+        assert_eq!(sut.deadline(), Some(Instant(150)));
+        assert_eq!(again(&mut sut), Some((7, FIRST, LAST)));
+        assert_eq!(again(&mut sut), None);
+    }
+
+    #[test]
+    fn a_busy_store_is_left_alone_for_a_while() {
+        let mut sut = Fetch::Later(Instant(100));
+        sut.on_time(Instant(99), 50);
+        assert_eq!(sut.ask(8, (FIRST, LAST), Instant(500)), None);
+        sut.on_time(Instant(100), 50);
+        assert_eq!(sut.ask(8, (FIRST, LAST), Instant(500)), Some((8, FIRST, LAST)));
+    }
+}

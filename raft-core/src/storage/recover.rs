@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Configuration,
-        log::TermRun,
+        log::{Entry, TermRun},
         snapshot::meta::SnapshotMeta,
         storage::HardState,
         types::{BootId, ClusterId, GroupId, NodeId},
@@ -400,5 +400,28 @@ mod tests {
         };
         assert!(!lost((2, 2), compacted));
         assert!(lost((2, 3), compacted), "the snapshot itself does");
+    }
+
+    #[test]
+    fn marks_stand_in_order_above_the_snapshot_and_in_their_terms() {
+        let mark = |term, index| {
+            let payload = boot().configuration.encode();
+            let entry = Entry { kind: EntryKind::CONFIGURATION, payload, ..Entry::default() };
+            (LogPosition::new(Term(term), LogIndex(index)), entry)
+        };
+        let judge = |marks: &[(u64, u64)]| {
+            let marks = marks.iter().map(|(term, index)| mark(*term, *index)).collect();
+            judge_boot(&Options::default(), &with_snapshot().with_marks(marks))
+        };
+        assert_eq!(judge(&[(4, 4), (4, 5)]), Ok(()));
+        for (marks, index) in [
+            (&[(4, 3)][..], 3),
+            (&[(4, 5), (4, 4)], 4),
+            (&[(4, 4), (4, 4)], 4),
+            (&[(4, 6)], 6),
+            (&[(3, 4)], 4),
+        ] {
+            assert_eq!(judge(marks), Err(BootError::Mark { index: LogIndex(index) }), "{marks:?}");
+        }
     }
 }

@@ -246,4 +246,25 @@ mod tests {
         assert_eq!(cursor.left(), 2);
         assert_eq!(cursor.bytes(9), Ok(Bytes::from_static(&[2])));
     }
+
+    #[test]
+    fn a_flag_is_one_of_two_bytes() {
+        let read = |byte| Cursor::new(Bytes::copy_from_slice(&[byte])).flag();
+        assert_eq!((read(0), read(1)), (Ok(false), Ok(true)));
+        for byte in 2..=u8::MAX {
+            assert_eq!(read(byte), Err(CursorError::Tag(byte)));
+        }
+    }
+
+    #[test]
+    fn a_part_is_never_longer_than_what_is_around_it() {
+        let mut sut = Cursor::new(Bytes::from_static(&[1, 2, 3, 4]));
+        assert_eq!(sut.narrow(5), Err(CursorError::Short));
+        let outer = sut.narrow(3).unwrap();
+        assert_eq!((sut.narrow(4), sut.left()), (Err(CursorError::Short), 3));
+        sut.skip(9);
+        assert_eq!((sut.at(), sut.left()), (3, 0), "skipping ends with the part");
+        sut.widen(outer);
+        assert_eq!((sut.u8(), sut.u8()), (Ok(4), Err(CursorError::Short)));
+    }
 }

@@ -52,13 +52,18 @@ struct Count {
     by_units: usize,
     hangs: usize,
     survived: usize,
+    /// Of the survivors, those that say why nothing can notice them.
+    explained: usize,
     no_program: usize,
     unknown: usize,
 }
 
 impl Count {
-    fn add(&mut self, fate: Option<Fate>) {
+    fn add(&mut self, mutant: &Mutant, fate: Option<Fate>) {
         self.mutants += 1;
+        if fate == Some(Fate::Survived) && mutant.survives.is_some() {
+            self.explained += 1;
+        }
         *match fate {
             Some(Fate::KilledByScripts) => &mut self.by_scripts,
             Some(Fate::KilledByUnitTests) => &mut self.by_units,
@@ -73,18 +78,29 @@ impl Count {
         self.by_scripts + self.by_units + self.hangs
     }
 
-    /// Of those that are programs and were run.
-    fn per_mille(self) -> usize {
-        (self.killed() * 1000).checked_div(self.killed() + self.survived).unwrap_or(0)
+    /// Of the whole list, whatever became of it.
+    fn rate(self) -> String {
+        percent(self.killed(), self.mutants)
     }
+
+    /// Of the list without the survivors that say why nothing can notice them.
+    fn rate_of_unexplained(self) -> String {
+        percent(self.killed(), self.mutants - self.explained)
+    }
+}
+
+/// Rounded down to a tenth.
+fn percent(part: usize, whole: usize) -> String {
+    let per_mille = (part * 1000).checked_div(whole).unwrap_or(0);
+    format!("{}.{} %", per_mille / 10, per_mille % 10)
 }
 
 fn count(known: &Known<'_>) -> (BTreeMap<String, Count>, Count) {
     let (mut areas, mut all) = (BTreeMap::<String, Count>::new(), Count::default());
     for (mutant, record) in known {
         let fate = record.map(|record| record.fate);
-        areas.entry(mutant.area.clone()).or_default().add(fate);
-        all.add(fate);
+        areas.entry(mutant.area.clone()).or_default().add(mutant, fate);
+        all.add(mutant, fate);
     }
     (areas, all)
 }
@@ -122,7 +138,13 @@ pub(crate) fn plain(known: &Known<'_>, scripts: &[String], whole: bool) -> Strin
     };
     areas.iter().for_each(|(name, count)| row(name, count));
     row("all", &all);
-    let _ = writeln!(out, "killed: {}.{} %", all.per_mille() / 10, all.per_mille() % 10);
+    let _ = writeln!(
+        out,
+        "killed: {} of all, {} without the {} survivors that have a reason",
+        all.rate(),
+        all.rate_of_unexplained(),
+        all.explained
+    );
     for mutant in survivors(known) {
         let why = mutant.survives.as_deref().unwrap_or("NO REASON GIVEN");
         let _ = writeln!(out, "survived: {} ({}): {why}", mutant.id, mutant.breaks);
@@ -156,15 +178,16 @@ pub(crate) fn markdown(known: &Known<'_>, scripts: &[String]) -> String {
          ```\n\n",
     );
     let (areas, all) = count(known);
-    let rate = (all.per_mille() / 10, all.per_mille() % 10);
     let _ = writeln!(
         out,
-        "{} mutants, {} killed, {} survived: {}.{} % are killed.\n",
+        "{} mutants, {} killed, {} survived: {} of the whole list are killed. {} survivors say below \
+         why nothing can notice them; without these it is {}.\n",
         all.mutants,
         all.killed(),
         all.survived,
-        rate.0,
-        rate.1
+        all.rate(),
+        all.explained,
+        all.rate_of_unexplained()
     );
     if all.unknown + all.no_program > 0 {
         let _ = writeln!(out, "{} were not run, {} do not compile.\n", all.unknown, all.no_program);
@@ -191,11 +214,15 @@ pub(crate) fn markdown(known: &Known<'_>, scripts: &[String]) -> String {
             let _ = writeln!(out, "| `{}` | {} | {why} |", mutant.id, mutant.breaks);
         }
     }
-    out.push_str(
-        "\n## Scripts\n\nUnder how many mutants each script fails.\n\n| script | mutants |\n\
-         |---|---|\n",
+    let teeth = teeth(known, scripts);
+    let idle = teeth.iter().filter(|(_, count)| *count == 0).count();
+    let _ = writeln!(
+        out,
+        "\n## Scripts\n\nUnder how many mutants each of the {} scripts fails; {idle} fail under \
+         none.\n\n| script | mutants |\n|---|---|",
+        teeth.len()
     );
-    for (script, count) in teeth(known, scripts) {
+    for (script, count) in teeth {
         let _ = writeln!(out, "| {script} | {count} |");
     }
     out
@@ -226,12 +253,15 @@ mod tests {
         let known = [(&a, Some(&killed)), (&b, Some(&alive))];
         let scripts = ["election/x".to_owned(), "election/y".to_owned()];
         let told = plain(&known, &scripts, true);
-        assert!(told.contains("killed: 50.0 %"), "{told}");
+        let rates = "killed: 50.0 % of all, 100.0 % without the 1 survivors that have a reason";
+        assert!(told.contains(rates), "{told}");
         assert!(told.contains("survived: b (A rule.): nobody can see it"), "{told}");
         assert!(told.contains("dies under no mutant: election/y\n"), "{told}");
         assert!(!told.contains("dies under no mutant: election/x"), "{told}");
         let page = markdown(&known, &scripts);
         assert!(page.contains("| all | 2 | 1 | 1 | 0 | 0 | 1 |"), "{page}");
+        assert!(page.contains("50.0 % of the whole list are killed. 1 survivors say"), "{page}");
+        assert!(page.contains("each of the 2 scripts fails; 1 fail under none."), "{page}");
         assert!(page.contains("| election/x | 1 |\n| election/y | 0 |"), "{page}");
         assert!(!is_unexplained(&b, Some(&alive)));
         assert!(is_unexplained(&a, Some(&alive)) && is_unexplained(&a, None));

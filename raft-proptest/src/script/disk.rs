@@ -194,7 +194,9 @@ impl Disk {
         let first = self.log.first().map(|(position, _)| position.index);
         boot = boot.with_log(self.term_runs(), self.last().index, stamp);
         boot.first = first.unwrap_or(boot.first);
-        boot.with_marks(marks.cloned().collect())
+        let stubs = self.log.iter().rfind(|(_, entry)| entry.kind.is_stub());
+        let stubs = stubs.map_or(LogIndex::ZERO, |(position, _)| position.index);
+        boot.with_stubs(stubs).with_marks(marks.cloned().collect())
     }
 
     /// Puts these entries on the disk in place of its log.

@@ -65,7 +65,7 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "InstallMeta",
-        usage: "at=T/I config=(1,2,3) [config-index=I] [machine=0] [round=1]",
+        usage: "at=T/I config=(1,2,3) [config-index=I] [machine=0] [size=0] [round=1]",
         read: install_meta,
     },
     Kind { name: "NotMember", usage: "[commit=0] [configuration=0]", read: not_member },
@@ -162,7 +162,7 @@ fn read_index_reply(_: Term, args: &mut Args<'_>) -> Result<Message, String> {
     Ok(Message::ReadIndexReply(ReadIndexReply { context: context(args)?, index }))
 }
 
-/// The description of a snapshot, from `at=`, `config=`, `config-index=` and `machine=`.
+/// The description of a snapshot, from `at=`, `config=`, `config-index=`, `machine=` and `size=`.
 pub(super) fn snapshot_meta(args: &mut Args<'_>) -> Result<SnapshotMeta, String> {
     let position = position(args.value("at").ok_or("at= is missing")?)?;
     let members = read_configuration(args.value("config").ok_or("config= is missing")?)?;
@@ -170,6 +170,7 @@ pub(super) fn snapshot_meta(args: &mut Args<'_>) -> Result<SnapshotMeta, String>
     let mut meta = SnapshotMeta::empty(position, members, Options::default().settings(), machine);
     meta.configuration_index =
         args.get("config-index", position.index, |text| number(text).map(LogIndex))?;
+    meta.size_bytes = args.get("size", 0, number)?;
     Ok(meta)
 }
 

@@ -35,8 +35,13 @@ impl World {
     pub(super) fn step_only(&mut self, id: u64, input: Input) -> Result<(), String> {
         let what = print::input(&input)?;
         let local = matches!(&input, Input::ReadWith(ask) if ask.level == ReadLevel::Local);
+        let was = self.watch.seen(id);
         match self.take(id, |node, now| node.step(now, input))? {
-            Ok(Accepted { issued, .. }) => self.issue(id, issued, local),
+            Ok(Accepted { issued, changed, .. }) => {
+                let told = self.watch.told(id, was, changed);
+                self.judge(told)?;
+                self.issue(id, issued, local)
+            }
             Err(rejected) => {
                 self.say(Line {
                     kind: "rejected",

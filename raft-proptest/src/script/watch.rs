@@ -6,23 +6,27 @@
 //! **Source.** Thesis Fig. 3.2; statements in docs/INVARIANTS.md.
 //! **Upholds.** Checks `inv:election-safety`, `inv:one-vote-per-term`, `inv:log-matching`,
 //! `inv:leader-completeness`, `inv:committed-immutable`, `inv:committed-durable`, `inv:monotone`,
-//! `inv:persist-before-send`, `inv:apply-once-in-order`.
+//! `inv:persist-before-send`, `inv:apply-once-in-order`, and that a step tells all it changed.
 //! **Not here.** The order of writes (`disk.rs`), tickets (`world.rs`).
 
 use std::collections::BTreeMap;
 
 use raft_core::{
-    AppendResult, Apply, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId, Role,
-    SnapshotMeta, Term,
+    AppendResult, Apply, Changed, Entry, Envelope, LogIndex, LogPosition, Message, Node, NodeId,
+    Role, SnapshotMeta, Term,
 };
 
 use super::disk::Disk;
 
 /// What a node showed last, and in which boot.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+pub(super) struct Seen {
     boot: u64,
     term: Term,
+    vote: Option<NodeId>,
+    role: Role,
+    last: LogPosition,
+    durable: LogIndex,
     commit: LogIndex,
     applied: LogIndex,
 }
@@ -55,7 +59,16 @@ impl Watch {
         if let Err(what) = node.check() {
             return Err(format!("Node::check of raft-core/src/invariant.rs: n{id}: {what}"));
         }
-        let now = Seen { boot, term: node.term(), commit: node.commit(), applied: node.applied() };
+        let now = Seen {
+            boot,
+            term: node.term(),
+            vote: node.vote(),
+            role: node.role(),
+            last: node.last(),
+            durable: node.durable(),
+            commit: node.commit(),
+            applied: node.applied(),
+        };
         if let Some(was) = self.seen.insert(id, now) {
             let fell = now.term < was.term || now.commit < was.commit || now.applied < was.applied;
             if was.boot == boot && fell {
@@ -74,6 +87,31 @@ impl Watch {
             self.reign(id, boot, node)?;
         }
         self.commits(id, node)
+    }
+
+    /// What `id` showed after its newest step.
+    pub(super) fn seen(&self, id: u64) -> Option<Seen> {
+        self.seen.get(&id).copied()
+    }
+
+    /// A step was accepted and told what it and the settle before it changed since `was`: an
+    /// observer that looks only there must miss nothing.
+    pub(super) fn told(&self, id: u64, was: Option<Seen>, told: Changed) -> Result<(), String> {
+        let (Some(was), Some(now)) = (was, self.seen(id)) else { return Ok(()) };
+        let parts = [
+            (was.term != now.term, Changed::TERM),
+            (was.vote != now.vote && now.vote.is_some(), Changed::VOTE),
+            (was.role != now.role, Changed::ROLE),
+            (was.last != now.last, Changed::LOG),
+            (was.durable != now.durable, Changed::DURABLE),
+            (was.commit != now.commit, Changed::COMMIT),
+            (was.applied != now.applied, Changed::APPLIED),
+        ];
+        let missed = parts.iter().any(|(differs, bit)| *differs && !told.any(*bit));
+        if was.boot == now.boot && missed {
+            return Err(format!("docs/CONTRACT.md: n{id} went from {was:?} to {now:?}: {told:?}"));
+        }
+        Ok(())
     }
 
     fn reign(&mut self, id: u64, boot: u64, node: &Node) -> Result<(), String> {
@@ -176,6 +214,11 @@ impl Watch {
             } else if disk.entry(index).is_none_or(|(p, e)| (*p, e) != (at.position, at.entry)) {
                 Some(format!("n{id} applies {}, which its disk does not hold so", at.position))
             } else {
+                let clock = self.applied.range(..index).map(|(_, (_, e))| e.stamp).max();
+                if at.entry.stamp > 0 && clock.is_some_and(|clock| at.entry.stamp < clock) {
+                    let what = "is stamped below what it applied before";
+                    return Err(format!("inv:monotone: what n{id} applies at {index} {what}"));
+                }
                 let ghost = (at.position, at.entry.clone());
                 let was = self.applied.entry(index).or_insert_with(|| ghost.clone());
                 (*was != ghost).then(|| format!("n{id} applies {ghost:?}, another {was:?}"))

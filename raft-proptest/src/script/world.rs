@@ -44,6 +44,10 @@ pub(super) struct Server {
     pub(super) takes: Vec<(SnapshotId, SnapshotMeta)>,
     /// Snapshots to be shipped to peers, the newest last.
     pub(super) ships: Vec<SendSnapshot>,
+    /// The newest of each that was asked for in the boots before, for reports that come late.
+    pub(super) older_fetch: Option<ReadEntries>,
+    pub(super) older_take: Option<SnapshotId>,
+    pub(super) older_ship: Option<SnapshotId>,
     /// The newest of each that was ever asked for, for drivers that say things twice.
     pub(super) last_take: Option<SnapshotId>,
     pub(super) last_ship: Option<SnapshotId>,
@@ -163,6 +167,9 @@ impl World {
             fetches: Vec::new(),
             takes: Vec::new(),
             ships: Vec::new(),
+            older_fetch: None,
+            older_take: None,
+            older_ship: None,
             last_take: None,
             last_ship: None,
             rounds: (0, 0),
@@ -191,6 +198,8 @@ impl World {
         let boot_id = BootId(id.saturating_mul(1_000).saturating_add(server.boots));
         let mut boot = server.disk.boot(boot_id);
         change(&mut boot)?;
+        server.older_fetch = server.fetches.last().copied().or(server.older_fetch);
+        (server.older_take, server.older_ship) = (server.last_take, server.last_ship);
         server.fetches.clear();
         server.takes.clear();
         server.ships.clear();

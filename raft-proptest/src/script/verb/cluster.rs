@@ -6,7 +6,9 @@
 //! **Upholds.** Nothing.
 //! **Not here.** Writes and their acknowledgements (`verb/storage.rs`).
 
-use raft_core::{Configuration, Incarnation, LogIndex, Options, SnapshotMeta, Term, TermRun};
+use raft_core::{
+    ClusterId, Configuration, Incarnation, LogIndex, Options, SnapshotMeta, Term, TermRun,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -37,7 +39,8 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "boot",
         usage: "n1 [wiped] [term=T] [vote=n2|none] [promise=150ms] [log=TERM[:CONTENT],…] [applied=I] \
-                [life=L] [mark=T/I] [snapshot=T/I config=CONFIG] [first=I] [last=I] [runs=INDEX@TERM,…] \
+                [life=L] [cluster=C] [mark=T/I] [snapshot=T/I config=CONFIG] [first=I] [last=I] \
+                [runs=INDEX@TERM,…] \
                 [OPTION=VALUE]…",
         about: "puts this on the disk of n1, stopped at once if it is up, and boots from it; \
                 `wiped` begins with an empty disk that knows no group; a log given with a snapshot \
@@ -180,6 +183,7 @@ fn boot(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     hard.promise_ns = args.get("promise", hard.promise_ns, duration)?;
     hard.incarnation = Incarnation(args.get("life", hard.incarnation.0, number)?);
     hard.mark = args.get("mark", hard.mark, position)?;
+    hard.cluster = ClusterId(args.get("cluster", hard.cluster.0, number)?);
     if let Some(at) = args.value("snapshot") {
         let members = read_configuration(args.value("config").ok_or("config= is missing")?)?;
         let settings = server.options.settings();

@@ -25,22 +25,22 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "take",
-        usage: "n1 [failed|again]",
+        usage: "n1 [failed|again|older]",
         about: "the driver of n1 has made the snapshot asked for durable, or failed, or reports \
-                once more what it was asked for last",
+                once more what it was asked for last, in this boot or before",
         run: take,
     },
     Verb {
         name: "ship",
-        usage: "n1->n3 [lost|unreported|overloaded|failed|again]",
+        usage: "n1->n3 [lost|unreported|overloaded|failed|again|older]",
         about: "the transport brings the newest snapshot n1 was asked to send, staged and checked, \
                 and reports it; or brings it nowhere in silence; or brings it and does not report; \
-                or reports a failure; or reports once more",
+                or reports a failure; or reports once more, of this boot or of the one before",
         run: ship,
     },
     Verb {
         name: "stage",
-        usage: "n3 from=n1 term=T at=T/I config=CONFIG [config-index=I] [machine=0]",
+        usage: "n3 from=n1 term=T at=T/I config=CONFIG [config-index=I] [machine=0] [size=0]",
         about: "tells n3 that this snapshot, made up by the script, is staged",
         run: stage,
     },
@@ -66,13 +66,14 @@ fn take(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
                 world.server_mut(id)?.takes.pop().ok_or(format!("n{id} wants no snapshot"))?;
             world.step(id, Input::SnapshotFailed(ask))
         }
-        Some("again") => {
-            let ask = world.server(id)?.last_take;
+        Some(which @ ("again" | "older")) => {
+            let server = world.server(id)?;
+            let ask = if which == "again" { server.last_take } else { server.older_take };
             let ask = ask.ok_or(format!("n{id} never wanted a snapshot"))?;
             let taken = SnapshotTaken { id: ask, digest: 0, size_bytes: 0 };
             world.step(id, Input::SnapshotTaken(taken))
         }
-        Some(other) => Err(format!("{other:?} is neither failed nor again")),
+        Some(other) => Err(format!("{other:?} is none of failed, again, older")),
     }
 }
 
@@ -97,8 +98,9 @@ fn ship(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     };
     let how = args.next();
     let server = world.server_mut(from)?;
-    if how == Some("again") {
-        let ask = server.last_ship.ok_or(format!("n{from} never shipped a snapshot"))?;
+    if let Some(which @ ("again" | "older")) = how {
+        let ask = if which == "again" { server.last_ship } else { server.older_ship };
+        let ask = ask.ok_or(format!("n{from} never shipped a snapshot"))?;
         return world.step(from, Input::SnapshotSent(ask));
     }
     let at = server.ships.iter().rposition(|ask| ask.to.0 == to);

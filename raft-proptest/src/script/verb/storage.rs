@@ -50,9 +50,10 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "answer",
-        usage: "n1 [N] [busy|broken|compacted] [first=I] [entries=TERM,…] [count=N]",
-        about: "answers the newest request for entries, or the N-th of this boot: from disk, with \
-                a failure, with entries that say something else, or with a part",
+        usage: "n1 [N|older] [busy|broken|compacted] [first=I] [entries=TERM,…] [count=N]",
+        about: "answers the newest request for entries, the N-th of this boot, or the newest of \
+                the boots before: from disk, with a failure, with entries that say something else, \
+                or with a part",
         run: answer,
     },
 ];
@@ -125,20 +126,24 @@ fn apply_failed(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
 
 fn answer(world: &mut World, args: &mut Args<'_>) -> Result<(), String> {
     let id = args.node()?;
-    let (mut failure, mut nth) = (None, None);
+    let (mut failure, mut nth, mut older) = (None, None, false);
     while let Some(word) = args.next() {
         match word {
             "busy" => failure = Some(FetchFailure::Busy),
             "compacted" => failure = Some(FetchFailure::Compacted),
             "broken" => failure = Some(FetchFailure::Broken),
+            "older" => older = true,
             other => nth = Some(number(other)?),
         }
     }
     let fetches = &world.server(id)?.fetches;
     let newest = u64::try_from(fetches.len()).unwrap_or(u64::MAX);
     let at = nth.unwrap_or(newest).checked_sub(1).and_then(|at| usize::try_from(at).ok());
-    let ask: ReadEntries =
-        *at.and_then(|at| fetches.get(at)).ok_or(format!("n{id} asked {newest} times"))?;
+    let ask: ReadEntries = if older {
+        world.server(id)?.older_fetch.ok_or(format!("n{id} asked nothing in a boot before"))?
+    } else {
+        *at.and_then(|at| fetches.get(at)).ok_or(format!("n{id} asked {newest} times"))?
+    };
     if let Some(failure) = failure {
         return world.step(id, Input::EntriesReadFailed { id: ask.id, failure });
     }
