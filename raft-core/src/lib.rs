@@ -101,6 +101,7 @@ struct Readme;
 struct Driving;
 
 mod admission;
+mod calm;
 mod config;
 mod digest;
 mod election;

@@ -117,11 +117,14 @@ pub struct Node {
     pub(crate) outbox: VecDeque<Output>,
     pub(crate) announced: (crate::types::Role, Term),
     pub(crate) unsettled: bool,
+    /// Nothing but replication is under way, see `calm.rs`.
+    pub(crate) calm: bool,
+    /// When the next tick is due, if that was worked out since anything changed.
+    pub(crate) due: Option<Option<Instant>>,
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
+    /// What changed since the last step that was accepted, told with the next.
     pub(crate) accepted: Accepted,
-    /// What the newest settle changed, told with the next step.
-    pub(crate) settled: Accepted,
     /// Counts by reason; empty until the first refusal.
     pub(crate) rejections: Vec<u64>,
     pub(crate) clock_regressions: u64,
@@ -226,10 +229,11 @@ impl Node {
             notes: Vec::new(),
             outbox: VecDeque::new(),
             unsettled: false,
+            calm: false,
+            due: None,
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
-            settled: Accepted::default(),
             rejections: Vec::new(),
             clock_regressions: 0,
             clock_back: false,
@@ -263,42 +267,82 @@ impl Node {
         } else {
             self.now = now;
         }
-        self.accepted = Accepted { issued: Issued::Nothing, ..self.settled };
+        let Accepted { changed, log_from, .. } = self.accepted;
         let result = if self.halted.is_some() { Err(Rejected::Halted) } else { self.route(input) };
         match result {
             Ok(()) => {
-                self.settled = Accepted::default();
                 // Field by field: a copy as a whole would wait for the stores to each of them.
                 let Accepted { changed, log_from, issued } = self.accepted;
+                self.accepted = Accepted::default();
                 Ok(Accepted { changed, log_from, issued })
             }
             Err(rejected) => {
-                self.rejections.resize(Rejected::COUNT, 0);
-                if let Some(count) = self.rejections.get_mut(rejected as usize) {
-                    *count = count.saturating_add(1);
-                }
-                // The reason of a refusal is worth a look too.
-                self.unsettled |= !self.notes.is_empty();
+                self.accepted = Accepted { changed, log_from, issued: Issued::Nothing };
+                self.count_refusal(rejected);
                 Err(rejected)
             }
         }
     }
 
-    #[inline]
+    #[cold]
+    fn count_refusal(&mut self, rejected: Rejected) {
+        self.rejections.resize(Rejected::COUNT, 0);
+        if let Some(count) = self.rejections.get_mut(rejected as usize) {
+            *count = count.saturating_add(1);
+        }
+        // The reason of a refusal is worth a look too.
+        self.unsettled |= !self.notes.is_empty();
+    }
+
+    /// The few inputs that replication consists of; whatever else happens goes by
+    /// [`Node::route_rare`] and stirs.
+    #[inline(always)]
     fn route(&mut self, input: Input) -> Result<(), Rejected> {
         match input {
+            Input::Receive(envelope) => self.on_receive(envelope)?,
+            Input::Persisted(ack) => {
+                // Nothing in it is to be dropped, so nobody need look for it.
+                core::mem::forget(input);
+                let commit = self.commit;
+                self.on_persisted(ack)?;
+                if self.commit == commit && self.needs_no_settle_after_write() {
+                    return Ok(());
+                }
+            }
+            Input::Applied(upto) => {
+                core::mem::forget(input);
+                self.on_applied(upto)?;
+                if self.needs_no_settle_after_apply() {
+                    return Ok(());
+                }
+            }
+            Input::Propose(payload) => self.on_propose(payload)?,
             Input::Tick => {
                 if self.deadline().is_none_or(|at| self.now < at) {
                     return Ok(());
                 }
                 self.on_tick();
             }
-            Input::Receive(envelope) => self.on_receive(envelope)?,
-            Input::Propose(payload) => self.on_propose(payload)?,
+            rare => {
+                self.route_rare(rare)?;
+                self.stir();
+            }
+        }
+        self.unsettled = true;
+        self.due = None;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn route_rare(&mut self, input: Input) -> Result<(), Rejected> {
+        match input {
+            Input::Tick
+            | Input::Receive(_)
+            | Input::Propose(_)
+            | Input::Persisted(_)
+            | Input::Applied(_) => {}
             Input::Read => self.on_read()?,
-            Input::Persisted(ack) => self.on_persisted(ack)?,
             Input::PersistFailed(ack) => self.on_persist_failed(ack)?,
-            Input::Applied(upto) => self.on_applied(upto)?,
             Input::EntriesRead { id, entries } => self.on_entries_read(id, entries)?,
             Input::EntriesReadFailed { id, failure } => self.on_entries_failed(id, failure)?,
             Input::StepDown => self.on_step_down()?,
@@ -331,20 +375,31 @@ impl Node {
             Input::AcceptRecovery(plan) => self.on_accept_recovery(&plan)?,
             Input::Shutdown => self.halt(HaltReason::Shutdown),
         }
-        self.unsettled = true;
         Ok(())
     }
 
     /// Hands out one piece of work. On an empty outbox it first derives all work due now; `None`
     /// means there is none until the next step.
+    #[inline]
     pub fn poll(&mut self) -> Option<Output> {
-        if self.outbox.is_empty() && self.unsettled {
-            self.unsettled = false;
-            self.accepted = self.settled;
-            self.settle();
-            self.settled = self.accepted;
+        if self.outbox.is_empty() && (self.unsettled || self.due.is_none()) {
+            self.refill();
         }
         self.outbox.pop_front()
+    }
+
+    /// Derives all work due now. If there is none, the next tick's time stands until something
+    /// changes.
+    // Apart from `poll`, most of whose calls only pop.
+    #[inline(never)]
+    fn refill(&mut self) {
+        if core::mem::take(&mut self.unsettled) {
+            self.due = None;
+            self.settle();
+        }
+        if self.outbox.is_empty() {
+            self.due = Some(self.next_deadline());
+        }
     }
 
     /// Proposes a command of high priority. With `Options::buffer_while_candidate` the ticket may
@@ -364,6 +419,10 @@ impl Node {
             AckVerdict::NeverIssued => self.halt(HaltReason::AckNeverIssued),
             AckVerdict::Counted => {
                 self.changed(Changed::DURABLE);
+                if self.calm {
+                    self.advance_commit();
+                    return Ok(());
+                }
                 if self.snapshots.incoming().is_some() {
                     self.changed(Changed::SNAPSHOT);
                 }
@@ -402,6 +461,7 @@ impl Node {
     /// Stops for this boot. What was not yet handed out never will be.
     pub(crate) fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
+            self.stir();
             self.halted = Some(reason);
             self.unsettled = true;
             self.changed(Changed::LIFECYCLE);
@@ -415,6 +475,7 @@ impl Node {
     pub(crate) fn note(&mut self, note: Note) {
         if self.options.notes && self.notes.len() < NOTES_MAX {
             self.notes.push(note);
+            self.stir();
         }
     }
 

@@ -57,6 +57,11 @@ impl Operations {
         self.open.len() >= OPEN_MAX
     }
 
+    /// Whether nothing is open and nothing to be told.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.ended.is_empty()
+    }
+
     pub(crate) const fn open_count(&self) -> u64 {
         self.open.len() as u64
     }

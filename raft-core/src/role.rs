@@ -80,6 +80,7 @@ impl Node {
 
     /// Takes over a higher term, with no vote in it yet. Everything owed in the old term is void.
     pub(crate) fn enter_term(&mut self, term: Term) {
+        self.stir();
         assert!(term > self.hard.term, "a term never falls (inv:monotone)");
         self.hard.term = term;
         self.hard.vote = None;
@@ -98,6 +99,7 @@ impl Node {
 
     /// Follower of `leader`, or of nobody yet, in `term` (its own or a higher one).
     pub(crate) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
+        self.stir();
         if term > self.hard.term {
             self.enter_term(term);
         }
@@ -167,6 +169,7 @@ impl Node {
     }
 
     fn enter_role(&mut self, role: RoleState) {
+        self.stir();
         self.role = role;
         self.role_since = self.now;
     }

@@ -459,7 +459,7 @@ impl Node {
     /// What settling has changed since the last step, for observers that look right after polling;
     /// whoever does not ask is told with the next step.
     pub fn take_settled(&mut self) -> crate::Accepted {
-        core::mem::take(&mut self.settled)
+        core::mem::take(&mut self.accepted)
     }
 
     /// This node.

@@ -96,10 +96,15 @@ impl Node {
 
     /// Counts what is committed and cannot be handed out yet; nothing to do while the machine
     /// keeps up.
+    #[inline]
     pub(crate) fn count_backlog(&mut self) {
-        if self.handed >= self.commit && self.backlog.counted.is_empty() {
-            return;
+        if self.handed < self.commit || !self.backlog.counted.is_empty() {
+            self.count_backlog_anew();
         }
+    }
+
+    #[inline(never)]
+    fn count_backlog_anew(&mut self) {
         self.backlog.give_back(self.handed);
         let from = self.backlog.upto(self.handed);
         if from < self.commit {

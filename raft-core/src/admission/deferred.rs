@@ -134,6 +134,14 @@ impl Deferred {
         self.high.bytes.saturating_add(self.low.bytes)
     }
 
+    /// Whether nothing waits, nothing that waited still counts, and no time is awaited.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_empty()
+            && self.appended.is_empty()
+            && self.deadline.is_none()
+            && self.ripe_at.is_none()
+    }
+
     fn is_empty(&self) -> bool {
         self.high.waiting.is_empty() && self.low.waiting.is_empty()
     }
@@ -221,6 +229,7 @@ impl Node {
         if self.capacity != Capacity::All {
             return Err(Rejected::CommitStalled);
         }
+        self.stir();
         let deferred = &mut self.deferred;
         deferred.minted = deferred.minted.saturating_add(1);
         let ticket = Ticket::deferred(deferred.minted);

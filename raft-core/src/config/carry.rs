@@ -88,6 +88,16 @@ impl Changes {
         Self { stubs, ..Self::default() }
     }
 
+    /// Whether no change is open, and this node's place in the configuration is an ordinary one.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.open.is_empty()
+            && !self.told_removed
+            && !self.other_life
+            && !self.tainted
+            && self.witness_from.is_none()
+            && self.data_gate.is_none()
+    }
+
     pub(crate) fn begin(&mut self, ticket: OperationTicket, stage: Stage) {
         assert!(!self.is_full(), "judged before (inv:bounded)");
         self.open.push(OpenChange { ticket, stage, expires: None });

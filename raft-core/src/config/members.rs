@@ -59,6 +59,13 @@ impl Marks {
         MARKS_MAX.saturating_sub(held)
     }
 
+    /// Whether all of them are settled by `commit`, and the driver was told so.
+    pub(crate) fn is_settled(&self, commit: LogIndex) -> bool {
+        let (index, _) = self.history.newest();
+        let settled = self.history.len() == 0 && self.settings.is_empty();
+        settled && index <= commit && self.announced == (index, true)
+    }
+
     /// Whatever was announced, the driver hears which configuration is in force.
     pub(crate) const fn announce_again(&mut self) {
         self.announced = (LogIndex(u64::MAX), false);
@@ -101,6 +108,7 @@ impl Node {
 
     /// Takes note of one entry just appended.
     pub(crate) fn mark_appended(&mut self, position: LogPosition, entry: &Entry) {
+        self.stir();
         let index = position.index;
         match entry.kind {
             EntryKind::CONFIGURATION => match Configuration::decode(entry.payload.clone()) {

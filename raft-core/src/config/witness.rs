@@ -74,6 +74,9 @@ pub(crate) fn stubs(entries: &Entries) -> Entries {
 impl Node {
     /// Whether data of some index may be missing on this disk.
     pub(crate) fn lacks_data(&self) -> bool {
+        if self.changes.stubs == LogIndex::ZERO {
+            return false;
+        }
         let newest = self.snapshots.newest.as_ref().filter(|meta| !meta.lacks_data());
         self.changes.stubs > newest.map_or(LogIndex::ZERO, |meta| meta.index())
     }

@@ -165,7 +165,10 @@ impl Node {
         }
         let promise = self.options.election_min_ns;
         self.promised_until = self.promised_until.max(self.now.plus(promise));
-        self.hard.promise_ns = self.hard.promise_ns.max(promise);
+        if self.hard.promise_ns < promise {
+            self.hard.promise_ns = promise;
+            self.stir();
+        }
         // While leases are off an operator may break it (`ForgetLeader`), so nobody may build on
         // it; the leader may know of newer settings than we do.
         self.promised_ns = if self.options.lease { promise } else { 0 };

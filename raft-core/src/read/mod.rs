@@ -80,6 +80,11 @@ impl ReadQueue {
         parts.iter().fold(0, |sum, part| sum.saturating_add(*part as u64))
     }
 
+    /// Whether no read is open, no follower ever asked, and no time is awaited.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.follower.is_none() && self.len() == 0 && self.deadline.is_none()
+    }
+
     fn mint(&mut self) -> ReadTicket {
         self.minted = self.minted.saturating_add(1);
         ReadTicket(self.minted)

@@ -76,6 +76,9 @@ impl Node {
             }
             return Ok(());
         }
+        if self.calm && append.previous == self.log.last() {
+            return self.on_next_entries(from, append);
+        }
         let append = match self.above_base(append) {
             Ok(append) => append,
             Err(index) => {
@@ -93,6 +96,26 @@ impl Node {
             self.refuse(append.previous);
             return Ok(());
         }
+        self.take_matching(append);
+        self.on_new_leader_seen(from);
+        Ok(())
+    }
+
+    /// Takes an append that goes on exactly where the log ends, under calm: it matches, it is not
+    /// below the base, and it takes back nothing.
+    fn on_next_entries(&mut self, from: NodeId, append: AppendEntries) -> Result<(), Rejected> {
+        self.heard_from_leader(from, append.round);
+        self.on_void_transfer(append.void_transfer);
+        self.take_matching(append);
+        // A leader that was not heard before may end a transfer.
+        if !self.calm {
+            self.on_new_leader_seen(from);
+        }
+        Ok(())
+    }
+
+    /// The log holds the position before the entries: takes them, and the commit index.
+    fn take_matching(&mut self, append: AppendEntries) {
         self.answer.found |= core::mem::take(&mut self.answer.told_refusal);
         let verified = self.take_entries(append.previous.index, append.entries);
         self.verified = self.verified.max(verified);
@@ -100,8 +123,6 @@ impl Node {
         if commit > self.commit && self.halted.is_none() && self.speaks() {
             self.set_commit(commit);
         }
-        self.on_new_leader_seen(from);
-        Ok(())
     }
 
     /// A message of our own term's leader came: it is followed, and the timer starts anew.
@@ -218,10 +239,14 @@ impl Node {
         if first <= self.log.last_index() && !self.cut_conflict(first) {
             return (first.prev(), false);
         }
-        if self.log.last().term != fresh.term() && !self.has_room_for_a_term() {
-            // A snapshot is being asked for; until it makes room the leader has to wait.
-            self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
-            return (first.prev(), false);
+        if self.log.last().term != fresh.term() {
+            // The index of terms grows.
+            self.stir();
+            if !self.has_room_for_a_term() {
+                // A snapshot is being asked for; until it makes room the leader has to wait.
+                self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
+                return (first.prev(), false);
+            }
         }
         let fits = if plain { fresh.len() } else { self.marks_fit(&fresh) };
         let fresh =
@@ -272,6 +297,7 @@ impl Node {
             return false;
         }
         assert!(from > self.verified, "a leader never conflicts with what it verified");
+        self.stir();
         self.note(Note::Truncated { from });
         self.log.truncate_from(from);
         self.lane.on_truncate(from);
@@ -308,14 +334,17 @@ impl Node {
         (fits || tail.entries() == 0).then_some(part)
     }
 
-    /// Sends the answer if it says anything new and what it says is durable.
-    pub(crate) fn send_append_reply(&mut self) {
-        if self.role() != Role::Follower
-            || self.quarantined
+    /// Whether nothing may be answered yet, whatever there is to say.
+    fn answer_is_held(&self) -> bool {
+        self.quarantined
             || self.changes.other_life
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
-        {
+    }
+
+    /// Sends the answer if it says anything new and what it says is durable. Followers only.
+    pub(crate) fn send_append_reply(&mut self) {
+        if !self.calm && self.answer_is_held() {
             return;
         }
         let Some(leader) = self.leader else { return };

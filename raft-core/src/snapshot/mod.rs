@@ -147,6 +147,15 @@ impl Snapshots {
         self.founding
     }
 
+    /// Whether none is on its way into the disk or the machine, and no stage waits to be dropped.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.is_none()
+            && self.publishing.is_empty()
+            && self.installing.is_none()
+            && self.unwanted.is_empty()
+            && !self.founding
+    }
+
     /// Settings were committed at `index`.
     pub(crate) fn settings_committed(&mut self, index: LogIndex, settings: Settings) {
         self.handed_out.later.push((index, settings));
@@ -193,12 +202,6 @@ impl Node {
         }
     }
 
-    /// Takes and compacts what is due: after all that could be handed out for apply was.
-    pub(crate) fn settle_compaction(&mut self) {
-        self.take_if_due();
-        self.compact_if_due();
-    }
-
     /// `run` was handed out for apply.
     pub(crate) fn note_handed_out(&mut self, run: &Run) {
         let out = &mut self.snapshots.handed_out;
@@ -225,6 +228,7 @@ impl Node {
 
     pub(crate) fn on_snapshot_tick(&mut self) {
         if self.snapshots.retry_at.is_some_and(|at| self.now >= at) {
+            self.stir();
             self.snapshots.retry_at = None;
         }
     }

@@ -75,6 +75,7 @@ impl Node {
             return;
         }
         peer.progress.become_snapshot();
+        self.stir();
         self.changed(Changed::PROGRESS);
     }
 

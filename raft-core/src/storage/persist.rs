@@ -16,7 +16,7 @@
 //! **Upholds.** `inv:persist-before-send`, `inv:committed-durable`.
 //! **Not here.** When a write is made (`settle.rs`).
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use crate::{
     rng::mix,
@@ -69,7 +69,8 @@ impl HardMark {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct OpenPersist {
     mark: LogIndex,
-    hard: HardMark,
+    /// The hard state, if it is another than that of the write before.
+    hard: Option<Box<HardMark>>,
     /// The snapshot it publishes.
     published: Option<LogIndex>,
     acknowledged: bool,
@@ -132,7 +133,11 @@ impl PersistLane {
 
     /// Everything that decides what completions will do, numbers of writes aside.
     pub(crate) fn fold(&self, mut word: impl FnMut(u64)) {
-        let hards = self.open.iter().map(|open| (open.mark, &open.hard, open.acknowledged));
+        let mut newest = &self.durable_hard;
+        let hards = self.open.iter().map(|open| {
+            newest = open.hard.as_deref().unwrap_or(newest);
+            (open.mark, newest, open.acknowledged)
+        });
         let own =
             [(self.handed, &self.handed_hard, false), (self.durable, &self.durable_hard, true)];
         for (mark, hard, acknowledged) in hards.chain(own) {
@@ -199,6 +204,21 @@ impl PersistLane {
             || self.handed_hard != HardMark::of(hard)
     }
 
+    /// How far the log was handed out to be written.
+    pub(crate) const fn handed(&self) -> LogIndex {
+        self.handed
+    }
+
+    /// Whether `hard` is durable, no open write carries another, and nothing but entries is to be
+    /// written.
+    pub(crate) fn is_settled(&self, hard: &HardMark) -> bool {
+        self.durable_hard == *hard
+            && self.handed_hard == *hard
+            && self.open.iter().all(|open| open.hard.is_none() && open.published.is_none())
+            && self.truncate_from.is_none()
+            && self.publish.is_none()
+    }
+
     /// Marks everything up to `last` and `hard` as handed out in one write. Returns its
     /// acknowledgement, whether the hard state is part of it, where to cut, and the last index
     /// that earlier writes carry (or the snapshot it publishes covers).
@@ -210,12 +230,24 @@ impl PersistLane {
         self.issued = self.issued.saturating_add(1);
         let mark = HardMark::of(hard);
         let with_hard = mark != self.handed_hard;
+        let hard = with_hard.then(|| {
+            self.handed_hard = mark;
+            Box::new(mark)
+        });
         let from = core::mem::replace(&mut self.handed, last);
-        self.handed_hard = mark;
         let published = self.publish.take();
-        self.open.push_back(OpenPersist { mark: last, hard: mark, published, acknowledged: false });
+        self.open.push_back(OpenPersist { mark: last, hard, published, acknowledged: false });
         let ack = PersistAck { tag: self.tag, sequence: self.issued };
         (ack, with_hard, self.truncate_from.take(), from)
+    }
+
+    /// [`PersistLane::issue`] where there is nothing but entries to write.
+    pub(crate) fn issue_entries(&mut self, last: LogIndex) -> (PersistAck, LogIndex) {
+        self.issued = self.issued.saturating_add(1);
+        let from = core::mem::replace(&mut self.handed, last);
+        let open = OpenPersist { mark: last, hard: None, published: None, acknowledged: false };
+        self.open.push_back(open);
+        (PersistAck { tag: self.tag, sequence: self.issued }, from)
     }
 
     /// The log was cut at `from`: nothing there or above counts as handed out or durable.
@@ -269,7 +301,9 @@ impl PersistLane {
         slot.acknowledged = true;
         while let Some(done) = self.open.front().filter(|open| open.acknowledged) {
             self.durable = self.durable.max(done.mark);
-            self.durable_hard = done.hard;
+            if let Some(hard) = &done.hard {
+                self.durable_hard = **hard;
+            }
             self.published = self.published.max(done.published);
             self.open.pop_front();
         }

@@ -51,6 +51,11 @@ pub(crate) struct Watched {
 }
 
 impl Handover {
+    /// Whether no refusal is owed and no transfer is watched.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.watched.is_none() && self.refused.as_ref().is_none_or(|refusal| refusal.to.is_none())
+    }
+
     /// Another term began: nothing of the old one holds.
     pub(crate) fn enter_term(&mut self) {
         self.authorised = None;
