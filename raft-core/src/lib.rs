@@ -108,6 +108,7 @@ mod election;
 mod error;
 mod input;
 mod invariant;
+mod lazy;
 mod lifecycle;
 mod log;
 mod message;

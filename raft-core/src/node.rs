@@ -19,6 +19,7 @@ use crate::{
     config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
+    lazy::Lazy,
     lifecycle::skip::{ApplyFailure, Skips},
     log::{Entries, Log},
     message::{Envelope, Message},
@@ -85,8 +86,8 @@ pub struct Node {
     /// What was handed out for apply and is not yet applied: last index and bytes of each output.
     pub(crate) applying: VecDeque<(LogIndex, u64)>,
     pub(crate) applying_bytes: u64,
-    pub(crate) apply_fetch: Fetch,
-    pub(crate) apply_fetched: Option<Entries>,
+    pub(crate) apply_fetch: Lazy<Fetch>,
+    pub(crate) apply_fetched: Option<Box<Entries>>,
     pub(crate) fetches: u64,
     /// Stamp of the last entry, or the highest ever seen if that entry left memory.
     pub(crate) last_stamp: u64,
@@ -95,25 +96,27 @@ pub struct Node {
     /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
     pub(crate) snapshots: Box<Snapshots>,
-    pub(crate) deferred: Box<Deferred>,
-    pub(crate) operations: Box<Operations>,
-    pub(crate) changes: Changes,
+    pub(crate) deferred: Lazy<Deferred>,
+    pub(crate) operations: Lazy<Operations>,
+    pub(crate) changes: Lazy<Changes>,
+    /// Some configuration in force during this boot had this node in it.
+    pub(crate) was_member: bool,
     pub(crate) capacity: Capacity,
-    pub(crate) backlog: Backlog,
+    pub(crate) backlog: Lazy<Backlog>,
     /// Where the machine failed.
     pub(crate) apply_failed: Option<ApplyFailure>,
     pub(crate) skips: Skips,
     /// Why this node is out of service, as last told to the driver.
     pub(crate) told_disabled: Option<DisableReason>,
     pub(crate) role_since: Instant,
-    pub(crate) counters: Box<Counters>,
+    pub(crate) counters: Lazy<Counters>,
     /// The disk lost what it had acknowledged.
     pub(crate) quarantined: bool,
-    pub(crate) reads: ReadQueue,
+    pub(crate) reads: Lazy<ReadQueue>,
     pub(crate) tickets: Tickets,
     /// Ranges of proposals that ended and are not yet reported.
-    pub(crate) ended: Vec<(EndedRange, Outcome)>,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) ended: Lazy<Vec<(EndedRange, Outcome)>>,
+    pub(crate) notes: Lazy<Vec<Note>>,
     pub(crate) outbox: VecDeque<Output>,
     pub(crate) announced: (crate::types::Role, Term),
     pub(crate) unsettled: bool,
@@ -126,7 +129,7 @@ pub struct Node {
     /// What changed since the last step that was accepted, told with the next.
     pub(crate) accepted: Accepted,
     /// Counts by reason; empty until the first refusal.
-    pub(crate) rejections: Vec<u64>,
+    pub(crate) rejections: Lazy<Vec<u64>>,
     pub(crate) clock_regressions: u64,
     /// The newest step came with a time before an earlier one.
     pub(crate) clock_back: bool,
@@ -134,7 +137,7 @@ pub struct Node {
     pub(crate) promised_until: Instant,
     /// What it says in its answers of the newest such promise.
     pub(crate) promised_ns: u64,
-    pub(crate) handover: Handover,
+    pub(crate) handover: Lazy<Handover>,
 }
 
 /// Notes kept between two settles; more are dropped.
@@ -182,18 +185,19 @@ impl Node {
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Box::new(Snapshots::recovered(snapshot, settings)),
-            deferred: Box::default(),
-            operations: Box::default(),
+            snapshots: Box::new(Snapshots::recovered(snapshot)),
+            deferred: Lazy::default(),
+            operations: Lazy::default(),
             changes: Changes::recovered(lacking),
+            was_member: false,
             capacity: Capacity::All,
             quarantined,
-            backlog: Backlog::default(),
+            backlog: Lazy::default(),
             apply_failed: None,
             skips: Skips::default(),
             told_disabled: hard.disabled,
             role_since: now,
-            counters: Box::default(),
+            counters: Lazy::default(),
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -218,15 +222,15 @@ impl Node {
             applied,
             applying: VecDeque::new(),
             applying_bytes: 0,
-            apply_fetch: Fetch::Idle,
+            apply_fetch: Lazy::default(),
             apply_fetched: None,
             fetches: 0,
             last_stamp,
             last_label,
-            reads: ReadQueue::default(),
+            reads: Lazy::default(),
             tickets: Tickets::default(),
-            ended: Vec::new(),
-            notes: Vec::new(),
+            ended: Lazy::default(),
+            notes: Lazy::default(),
             outbox: VecDeque::new(),
             unsettled: false,
             calm: false,
@@ -234,12 +238,12 @@ impl Node {
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
-            rejections: Vec::new(),
+            rejections: Lazy::default(),
             clock_regressions: 0,
             clock_back: false,
             promised_until: Instant(0),
             promised_ns: 0,
-            handover: Handover::default(),
+            handover: Lazy::default(),
         };
         Options::adopt_in(&mut node.options, &settings);
         node.sync_peers();

@@ -87,7 +87,9 @@ impl Node {
         // Whatever the old term's leader verified says nothing about the new leader's log.
         self.verified = LogIndex::ZERO;
         self.answer.reset();
-        self.handover.enter_term();
+        if let Some(handover) = self.handover.made() {
+            handover.enter_term();
+        }
         for peer in &mut self.peers {
             peer.owed = Default::default();
             peer.request_due = false;
@@ -194,7 +196,7 @@ impl Node {
         for peer in &mut self.peers {
             peer.progress = Progress::start(last);
             peer.request_due = false;
-            peer.promised_at = None;
+            peer.promise.forget();
             peer.heard_at = None;
             peer.quiet = Quiet::start(self.now);
         }

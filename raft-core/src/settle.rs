@@ -17,7 +17,7 @@ use crate::{
     error::{ReadFailure, UnknownReason},
     node::emit,
     output::{Outcome, Output, Persist, PersistExtra},
-    peer::Peer,
+    peer::{Owed, Peer},
     storage::persist::PersistAck,
     types::{LogIndex, LogPosition, Role},
 };
@@ -124,6 +124,9 @@ impl Node {
         self.send_read_index();
         if owed {
             self.send_not_member();
+            for peer in self.peers.iter_mut().filter(|peer| *peer.owed == Owed::default()) {
+                peer.owed.clear();
+            }
         }
         self.settle_removal();
     }
@@ -138,7 +141,8 @@ impl Node {
 
     #[cold]
     fn hand_out_notes(&mut self) {
-        for note in self.notes.drain(..) {
+        let Some(notes) = self.notes.made() else { return };
+        for note in notes.drain(..) {
             self.outbox.push_back(Output::Note(Box::new(note)));
         }
     }
@@ -234,7 +238,9 @@ impl Node {
         self.end_operations(why);
         self.report_ended();
         self.report_operations();
-        self.reads.fail_all(read);
+        if let Some(reads) = self.reads.made() {
+            reads.fail_all(read);
+        }
         self.release_failed_reads();
         self.outbox.push_back(Output::Halted(reason));
     }

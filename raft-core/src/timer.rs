@@ -9,6 +9,7 @@
 use crate::{
     Node,
     error::UnknownReason,
+    lazy::Lazy,
     output::Outcome,
     role::RoleState,
     types::{Instant, Role},
@@ -88,9 +89,9 @@ impl Node {
             ended.push((range, Outcome::Unknown(UnknownReason::LeadershipLost)));
         });
         let patience = self.options.election_max_ns;
-        self.apply_fetch.on_time(now, patience);
-        for peer in &mut self.peers {
-            peer.progress.fetch.on_time(now, patience);
+        let fetches = self.peers.iter_mut().map(|peer| &mut peer.progress.fetch);
+        for fetch in fetches.chain([&mut self.apply_fetch]).filter_map(Lazy::made) {
+            fetch.on_time(now, patience);
         }
         self.on_snapshot_tick();
         if !self.calm {

@@ -18,6 +18,7 @@ use crate::{
     Node,
     error::Rejected,
     input::Issued,
+    lazy::Empty,
     output::{Outcome, Output},
     storage::recover::NUMBER_MAX,
     ticket::EndedRange,
@@ -121,6 +122,18 @@ pub(crate) struct Deferred {
     /// The earliest deadline of those that wait, or one that has left.
     deadline: Option<Instant>,
     appended: VecDeque<Appended>,
+}
+
+impl Empty for Deferred {
+    const EMPTY: &'static Self = &Self {
+        high: Queue { waiting: VecDeque::new(), bytes: 0 },
+        low: Queue { waiting: VecDeque::new(), bytes: 0 },
+        minted: 0,
+        ripe_at: None,
+        ripe: false,
+        deadline: None,
+        appended: VecDeque::new(),
+    };
 }
 
 impl Deferred {
@@ -334,7 +347,8 @@ impl Node {
         }
         let mut overdue = Vec::new();
         let mut next = None;
-        for queue in [&mut self.deferred.high, &mut self.deferred.low] {
+        let deferred = &mut *self.deferred;
+        for queue in [&mut deferred.high, &mut deferred.low] {
             let bytes = &mut queue.bytes;
             queue.waiting.retain(|waiting| match waiting.deadline {
                 Some(at) if now >= at => {
@@ -348,7 +362,7 @@ impl Node {
                 }
             });
         }
-        self.deferred.deadline = next;
+        deferred.deadline = next;
         self.end_deferred(&overdue, DeferredRefusal::DeadlinePassed);
     }
 
@@ -357,7 +371,8 @@ impl Node {
         if self.deferred.is_empty() {
             return;
         }
-        let queues = [&mut self.deferred.high, &mut self.deferred.low];
+        let deferred = &mut *self.deferred;
+        let queues = [&mut deferred.high, &mut deferred.low];
         let all = queues.into_iter().flat_map(|q| core::mem::take(q).waiting);
         let tickets: Vec<Ticket> = all.map(|waiting| waiting.ticket).collect();
         self.deferred.ripe = false;

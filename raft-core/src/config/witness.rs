@@ -20,7 +20,6 @@ use crate::{
     log::{Entries, Entry, EntryKind, Run},
     peer::Peer,
     rng::mix,
-    storage::fetch::Fetch,
     types::LogIndex,
 };
 
@@ -125,6 +124,7 @@ impl Node {
         let is_one = self.own_seat.is_witness() && committed.is_witness(self.hard.node);
         self.changes.witness_from =
             is_one.then(|| self.changes.witness_from.map_or(since, |from| from.min(since)));
+        self.changes.tidy();
         self.witness_follows();
     }
 
@@ -142,7 +142,7 @@ impl Node {
         }
         self.applying.clear();
         self.applying_bytes = 0;
-        self.apply_fetch = Fetch::Idle;
+        self.apply_fetch.clear();
         self.apply_fetched = None;
         self.handed = self.handed.max(ready);
         self.applied = ready;

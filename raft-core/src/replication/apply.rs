@@ -7,6 +7,8 @@
 //! **Upholds.** `inv:apply-once-in-order`, `inv:nothing-lost`.
 //! **Not here.** The machine.
 
+use alloc::boxed::Box;
+
 use crate::{
     Node,
     error::Rejected,
@@ -51,7 +53,7 @@ impl Node {
         if self.apply_failed.is_some() {
             self.on_failed_read(&entries);
         } else if entries.first() == Some(self.handed.next()) {
-            self.apply_fetched = Some(entries);
+            self.apply_fetched = Some(Box::new(entries));
         }
     }
 
@@ -106,7 +108,7 @@ impl Node {
                 }
             };
             let entries = match self.apply_fetched.take() {
-                Some(fetched) => Some(fetched),
+                Some(fetched) => Some(*fetched),
                 None => self.log.tail().slice(first, ready, room, bytes),
             };
             let Some(entries) = entries else {

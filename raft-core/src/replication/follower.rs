@@ -9,9 +9,13 @@
 //! **Upholds.** `inv:log-matching`, `inv:committed-immutable`, `inv:persist-before-send`.
 //! **Not here.** Durability of what was accepted (`storage/persist.rs`).
 
+use alloc::boxed::Box;
+use core::mem::take;
+
 use crate::{
     Node,
     error::{HaltReason, Rejected},
+    lazy::Lazy,
     lifecycle::disable::is_supported,
     log::{Entries, Run},
     message::{AppendEntries, AppendReply, AppendResult, Message},
@@ -28,7 +32,7 @@ pub(crate) struct Answer {
     /// Newest round seen from this leader.
     round: u64,
     /// The position refused and the hint, if the newest append was.
-    refused: Option<(LogIndex, LogPosition)>,
+    refused: Option<Box<(LogIndex, LogPosition)>>,
     told_round: u64,
     told_matched: LogIndex,
     /// The last thing told was a refusal: that the search has ended is news, even if the match is
@@ -49,7 +53,7 @@ impl Answer {
         word(self.told_matched.0);
         word(u64::from(self.told_refusal));
         word(u64::from(self.found));
-        if let Some((previous, hint)) = self.refused {
+        if let Some((previous, hint)) = self.refused.as_deref() {
             word(previous.0);
             word(hint.term.0);
             word(hint.index.0);
@@ -116,7 +120,7 @@ impl Node {
 
     /// The log holds the position before the entries: takes them, and the commit index.
     fn take_matching(&mut self, append: AppendEntries) {
-        self.answer.found |= core::mem::take(&mut self.answer.told_refusal);
+        self.answer.found |= take(&mut self.answer.told_refusal);
         let verified = self.take_entries(append.previous.index, append.entries);
         self.verified = self.verified.max(verified);
         let commit = append.commit.min(self.verified);
@@ -196,7 +200,7 @@ impl Node {
         // The leader holds everything committed, so the search need never go below it.
         let hint = if hint.index < committed.index { committed } else { hint };
         self.note(Note::AppendRefused { previous, hint });
-        self.answer.refused = Some((previous.index, hint));
+        self.answer.refused = Some(Box::new((previous.index, hint)));
     }
 
     /// Brings the log in line with `entries`, which follow `before`. Returns the last index that
@@ -301,9 +305,9 @@ impl Node {
         self.note(Note::Truncated { from });
         self.log.truncate_from(from);
         self.lane.on_truncate(from);
-        self.apply_fetch.on_truncate(from);
-        for peer in &mut self.peers {
-            peer.progress.fetch.on_truncate(from);
+        let fetches = self.peers.iter_mut().map(|peer| &mut peer.progress.fetch);
+        for fetch in fetches.chain([&mut self.apply_fetch]).filter_map(Lazy::made) {
+            fetch.on_truncate(from);
         }
         let last = self.log.tail().last_entry().map(|entry| (entry.stamp, entry.label));
         if let Some((stamp, _)) = last {
@@ -359,8 +363,8 @@ impl Node {
         let result = if self.wants_data() {
             self.answer.refused = None;
             AppendResult::NeedSnapshot
-        } else if let Some((previous, hint)) = self.answer.refused {
-            self.answer.refused = None;
+        } else if let Some(refused) = self.answer.refused.take() {
+            let (previous, hint) = *refused;
             self.answer.told_refusal = true;
             AppendResult::Refused { previous, hint }
         } else {
@@ -386,14 +390,16 @@ impl Node {
     /// Tells senders of old terms what the term is now, and leaders that this disk is empty.
     pub(crate) fn send_stale_replies(&mut self) {
         self.with_peers(|node, peer| {
-            if core::mem::take(&mut peer.owed.stale_append) {
+            let Some(owed) = peer.owed.made() else { return };
+            let (stale, lacking) = (take(&mut owed.stale_append), owed.need_snapshot.take());
+            if stale {
                 let result = AppendResult::StaleTerm;
                 node.send(
                     peer,
                     Message::AppendReply(AppendReply { result, ..AppendReply::default() }),
                 );
             }
-            if let Some(round) = peer.owed.need_snapshot.take() {
+            if let Some(round) = lacking {
                 let result = AppendResult::NeedSnapshot;
                 let reply = AppendReply { round, result, ..AppendReply::default() };
                 node.send(peer, Message::AppendReply(reply));

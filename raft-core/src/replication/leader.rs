@@ -94,7 +94,7 @@ impl Node {
                 // An acknowledgement may have overtaken what was read for it.
                 let fetched = peer.progress.fetched.take();
                 if let Some(entries) = fetched.filter(|e| e.first() == Some(next)) {
-                    self.send_entries(peer, entries, round);
+                    self.send_entries(peer, *entries, round);
                     sent = true;
                     continue;
                 }

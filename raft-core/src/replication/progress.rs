@@ -14,6 +14,7 @@ use alloc::collections::VecDeque;
 use alloc::boxed::Box;
 
 use crate::{
+    lazy::Lazy,
     log::Entries,
     options::Options,
     snapshot::send::{Sending, pause_ns},
@@ -56,9 +57,9 @@ pub(crate) struct Progress {
     /// a network that reorders, is not sent a whole window anew for each message it refused.
     window: u64,
     /// Reads of older entries for this peer.
-    pub(crate) fetch: Fetch,
+    pub(crate) fetch: Lazy<Fetch>,
     /// Entries read back for this peer, sent at the next settle.
-    pub(crate) fetched: Option<Entries>,
+    pub(crate) fetched: Option<Box<Entries>>,
     /// The snapshot on its way to this peer.
     pub(crate) sending: Option<Box<Sending>>,
     /// No other is sent before then.
@@ -143,7 +144,7 @@ impl Progress {
     /// The log was compacted: what was asked for below is not there any more.
     pub(crate) fn on_compacted(&mut self, upto: LogIndex) {
         if self.next <= upto {
-            self.fetch = Fetch::Idle;
+            self.fetch.clear();
             self.fetched = None;
         }
     }
@@ -165,7 +166,7 @@ impl Progress {
         self.next = next.max(self.matched.next());
         self.inflight.clear();
         self.inflight_bytes = 0;
-        self.fetch = Fetch::Idle;
+        self.fetch.clear();
         self.fetched = None;
     }
 }

@@ -7,6 +7,8 @@
 //! **Upholds.** `inv:monotone`, `inv:committed-durable`.
 //! **Not here.** Commit (`commit.rs`), sending (`leader.rs`).
 
+use alloc::boxed::Box;
+
 use crate::{
     Node,
     error::{HaltReason, Rejected},
@@ -115,7 +117,7 @@ impl Node {
         let Some(peer) = self.peer_mut(peer) else { return };
         // What the peer needs may have moved on since; then the read was for nothing.
         if peer.progress.next == first && peer.progress.state == ProgressState::Replicate {
-            peer.progress.fetched = Some(entries);
+            peer.progress.fetched = Some(Box::new(entries));
         }
     }
 
@@ -190,8 +192,8 @@ impl Node {
 
     fn close_fetch(&mut self, asker: Option<NodeId>, to: Fetch) {
         match asker.map(|peer| self.peer_mut(peer)) {
-            None => self.apply_fetch = to,
-            Some(Some(peer)) => peer.progress.fetch = to,
+            None => self.apply_fetch.set(to),
+            Some(Some(peer)) => peer.progress.fetch.set(to),
             Some(None) => {}
         }
     }

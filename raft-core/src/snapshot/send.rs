@@ -187,7 +187,7 @@ impl Node {
             SnapshotMeta::empty(
                 LogPosition::ZERO,
                 configuration.clone(),
-                self.snapshots.handed_out.settings,
+                self.settings_handed_out(),
                 machine_id,
             )
         })

@@ -174,7 +174,7 @@ impl Node {
             position: LogPosition::new(term, self.handed),
             configuration: configuration.clone(),
             configuration_index,
-            settings: out.settings,
+            settings: self.settings_handed_out(),
             stamp: out.stamp,
             label: out.label,
             machine_id: self.options.machine_id,

@@ -19,6 +19,7 @@
 use alloc::{boxed::Box, collections::VecDeque};
 
 use crate::{
+    lazy::Lazy,
     rng::mix,
     storage::{DisableReason, HardState},
     types::{BootId, ClusterId, LogIndex, NodeId, RecoveryEpoch, Term},
@@ -97,13 +98,12 @@ pub(crate) struct PersistLane {
     open: VecDeque<OpenPersist>,
     /// Sequence of the newest write handed out.
     issued: u64,
-    /// Log and hard state as of the newest write handed out.
+    /// The log as of the newest write handed out.
     handed: LogIndex,
-    handed_hard: HardMark,
     /// The log must be cut here before anything is appended.
-    truncate_from: Option<LogIndex>,
+    truncate_from: Lazy<Option<LogIndex>>,
     /// A snapshot at this index goes with the next write.
-    publish: Option<LogIndex>,
+    publish: Lazy<Option<LogIndex>>,
     /// As of the longest complete prefix.
     durable: LogIndex,
     durable_hard: HardMark,
@@ -122,9 +122,8 @@ impl PersistLane {
             open: VecDeque::new(),
             issued: 0,
             handed: last,
-            handed_hard: mark,
-            truncate_from: None,
-            publish: None,
+            truncate_from: Lazy::default(),
+            publish: Lazy::default(),
             durable: last,
             durable_hard: mark,
             published: None,
@@ -139,7 +138,7 @@ impl PersistLane {
             (open.mark, newest, open.acknowledged)
         });
         let own =
-            [(self.handed, &self.handed_hard, false), (self.durable, &self.durable_hard, true)];
+            [(self.handed, self.handed_hard(), false), (self.durable, &self.durable_hard, true)];
         for (mark, hard, acknowledged) in hards.chain(own) {
             word(mark.0);
             word(hard.term.0);
@@ -155,7 +154,7 @@ impl PersistLane {
         word(self.open.len() as u64);
         word(self.truncate_from.map_or(0, |from| from.0));
         let published = self.open.iter().map(|open| open.published);
-        for at in published.chain([self.publish]) {
+        for at in published.chain([*self.publish]) {
             word(at.map_or(0, |at| at.0.saturating_add(1)));
         }
     }
@@ -201,7 +200,13 @@ impl PersistLane {
         self.handed < last
             || self.truncate_from.is_some()
             || self.publish.is_some()
-            || self.handed_hard != HardMark::of(hard)
+            || *self.handed_hard() != HardMark::of(hard)
+    }
+
+    /// The hard state as of the newest write handed out.
+    fn handed_hard(&self) -> &HardMark {
+        let newest = self.open.iter().rev().find_map(|open| open.hard.as_deref());
+        newest.unwrap_or(&self.durable_hard)
     }
 
     /// How far the log was handed out to be written.
@@ -213,7 +218,6 @@ impl PersistLane {
     /// written.
     pub(crate) fn is_settled(&self, hard: &HardMark) -> bool {
         self.durable_hard == *hard
-            && self.handed_hard == *hard
             && self.open.iter().all(|open| open.hard.is_none() && open.published.is_none())
             && self.truncate_from.is_none()
             && self.publish.is_none()
@@ -229,16 +233,16 @@ impl PersistLane {
     ) -> (PersistAck, bool, Option<LogIndex>, LogIndex) {
         self.issued = self.issued.saturating_add(1);
         let mark = HardMark::of(hard);
-        let with_hard = mark != self.handed_hard;
-        let hard = with_hard.then(|| {
-            self.handed_hard = mark;
-            Box::new(mark)
-        });
+        let with_hard = mark != *self.handed_hard();
+        let hard = with_hard.then(|| Box::new(mark));
         let from = core::mem::replace(&mut self.handed, last);
-        let published = self.publish.take();
+        let published = *self.publish;
+        self.publish.clear();
+        let cut = *self.truncate_from;
+        self.truncate_from.clear();
         self.open.push_back(OpenPersist { mark: last, hard, published, acknowledged: false });
         let ack = PersistAck { tag: self.tag, sequence: self.issued };
-        (ack, with_hard, self.truncate_from.take(), from)
+        (ack, with_hard, cut, from)
     }
 
     /// [`PersistLane::issue`] where there is nothing but entries to write.
@@ -255,7 +259,8 @@ impl PersistLane {
         let below = from.prev();
         if self.handed > below {
             self.handed = below;
-            self.truncate_from = Some(self.truncate_from.map_or(from, |old| old.min(from)));
+            let cut = self.truncate_from.map_or(from, |old| old.min(from));
+            *self.truncate_from = Some(cut);
         }
         self.durable = self.durable.min(below);
         for open in &mut self.open {
@@ -266,7 +271,7 @@ impl PersistLane {
     /// A snapshot at `at` is published with the next write; the log stays.
     pub(crate) fn on_publish(&mut self, at: LogIndex) {
         assert!(self.publish.is_none(), "one write publishes one snapshot");
-        self.publish = Some(at);
+        *self.publish = Some(at);
     }
 
     /// The same, and the log is emptied and goes on at `at`. Of what was written so far only what
@@ -275,7 +280,7 @@ impl PersistLane {
         assert!(committed < at, "what is committed is never reset (inv:committed-immutable)");
         self.on_publish(at);
         self.handed = at;
-        self.truncate_from = None;
+        self.truncate_from.clear();
         self.durable = self.durable.min(committed);
         for open in &mut self.open {
             open.mark = open.mark.min(committed);
