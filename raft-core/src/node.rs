@@ -42,6 +42,7 @@ use crate::{
         recover::{BootError, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
+    timer::Remembered,
     transfer::send::Handover,
     types::{BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
@@ -123,7 +124,8 @@ pub struct Node {
     /// Nothing but replication is under way, see `calm.rs`.
     pub(crate) calm: bool,
     /// When the next tick is due, if that was worked out since anything changed.
-    pub(crate) due: Option<Option<Instant>>,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) due: Remembered,
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
     /// What changed since the last step that was accepted, told with the next.
@@ -234,7 +236,7 @@ impl Node {
             outbox: VecDeque::new(),
             unsettled: false,
             calm: false,
-            due: None,
+            due: Remembered::default(),
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
@@ -333,7 +335,7 @@ impl Node {
             }
         }
         self.unsettled = true;
-        self.due = None;
+        self.due = Remembered::default();
         Ok(())
     }
 
@@ -386,7 +388,7 @@ impl Node {
     /// means there is none until the next step.
     #[inline]
     pub fn poll(&mut self) -> Option<Output> {
-        if self.outbox.is_empty() && (self.unsettled || self.due.is_none()) {
+        if self.outbox.is_empty() && (self.unsettled || self.due.0.is_none()) {
             self.refill();
         }
         self.outbox.pop_front()
@@ -398,11 +400,11 @@ impl Node {
     #[inline(never)]
     fn refill(&mut self) {
         if core::mem::take(&mut self.unsettled) {
-            self.due = None;
+            self.due = Remembered::default();
             self.settle();
         }
         if self.outbox.is_empty() {
-            self.due = Some(self.next_deadline());
+            self.due = Remembered(Some(self.next_deadline()));
         }
     }
 

@@ -15,6 +15,19 @@ use crate::{
     types::{Instant, Role},
 };
 
+/// The deadline, if it was worked out since anything changed. Two nodes that differ in this alone
+/// are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Remembered(pub(crate) Option<Option<Instant>>);
+
+impl PartialEq for Remembered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Remembered {}
+
 fn earlier(at: &mut Instant, other: Option<Instant>) {
     if let Some(other) = other {
         *at = (*at).min(other);
@@ -32,7 +45,7 @@ impl Node {
     #[must_use]
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
-        match self.due {
+        match self.due.0 {
             Some(due) => {
                 debug_assert_eq!(due, self.next_deadline(), "what is remembered is still true");
                 due

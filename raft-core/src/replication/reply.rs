@@ -57,14 +57,13 @@ impl Node {
         }
         self.settle_alive_transfers(from, &reply);
         let now = self.now;
-        if let Some(peer) = self.peer_mut(from) {
-            peer.applied = peer.applied.max(reply.applied);
-            peer.heard_at = Some(now);
-            peer.quiet.answered(now);
-        }
-        // A node that holds nothing is no evidence of a quorum (D-W6).
-        if reply.result != AppendResult::NeedSnapshot {
-            self.on_promise(from, &reply);
+        let Some(peer) = self.peer_mut(from) else { return Ok(()) };
+        peer.applied = peer.applied.max(reply.applied);
+        peer.heard_at = Some(now);
+        peer.quiet.answered(now);
+        let new_round = reply.round > peer.progress.acked_round;
+        self.on_promise(from, &reply);
+        if new_round {
             self.on_round_ack(from, reply.round);
         }
         Ok(())
