@@ -363,7 +363,7 @@ mod tests {
             digest: 7,
             honoured: false,
         };
-        let mut known = Lazy::default();
+        let mut known: Lazy<Vec<Skip>> = Lazy::default();
         known.set(list.iter().map(skip).collect());
         Skips { known }
     }
