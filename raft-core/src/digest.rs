@@ -120,7 +120,7 @@ impl Node {
             }
             d.moment(now, expires);
         });
-        self.changes.fold(now, |word| d.word(word));
+        self.changes.fold(self.was_member, now, |word| d.word(word));
         d.fetch(now, &self.apply_fetch);
         d.flag(self.apply_fetched.is_some());
         d.word(self.applying_bytes);
@@ -216,7 +216,7 @@ impl Node {
             d.word(u64::from(peer.seat.bits()));
             d.word(peer.diet as u64);
             d.word(peer.counts_from.0);
-            if let Some(left) = peer.departing {
+            if let Some(left) = *peer.departing {
                 d.word(left.index.0);
                 d.word(if left.decided_round == u64::MAX {
                     u64::MAX
@@ -242,8 +242,8 @@ impl Node {
             ] {
                 d.word(word);
             }
-            d.word(peer.promise_ns);
-            d.word(peer.promised_at.map_or(u64::MAX, |at| now.since(at)));
+            d.word(peer.promise.ns);
+            d.word(peer.promise.at.map_or(u64::MAX, |at| now.since(at)));
             d.word(peer.heard_at.map_or(u64::MAX, |at| now.since(at)));
             d.word(peer.applied.0);
             peer.quiet.fold(now, |word| d.word(word));
@@ -252,8 +252,8 @@ impl Node {
             d.flag(progress.fetched.is_some());
             d.fetch(now, &progress.fetch);
             d.word(progress.sending.as_ref().map_or(u64::MAX, |sending| sending.index().0));
-            d.moment(now, Some(progress.snapshot_after));
-            d.word(progress.needs_above.0);
+            d.moment(now, Some(progress.supply.after));
+            d.word(progress.supply.above.0);
         }
     }
 }

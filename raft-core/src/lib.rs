@@ -101,12 +101,14 @@ struct Readme;
 struct Driving;
 
 mod admission;
+mod calm;
 mod config;
 mod digest;
 mod election;
 mod error;
 mod input;
 mod invariant;
+mod lazy;
 mod lifecycle;
 mod log;
 mod message;

@@ -19,6 +19,7 @@ use crate::{
     config::{Configuration, carry::Changes, members::Marks, quorum::Seat},
     error::{HaltReason, ProposeError, Rejected},
     input::{Accepted, Changed, Input, Issued},
+    lazy::Lazy,
     lifecycle::skip::{ApplyFailure, Skips},
     log::{Entries, Log},
     message::{Envelope, Message},
@@ -41,6 +42,7 @@ use crate::{
         recover::{BootError, has_lost, judge_boot},
     },
     ticket::{EndedRange, Tickets},
+    timer::Remembered,
     transfer::send::Handover,
     types::{BootId, Incarnation, Instant, LogIndex, LogPosition, NodeId, Term, Ticket},
 };
@@ -85,8 +87,8 @@ pub struct Node {
     /// What was handed out for apply and is not yet applied: last index and bytes of each output.
     pub(crate) applying: VecDeque<(LogIndex, u64)>,
     pub(crate) applying_bytes: u64,
-    pub(crate) apply_fetch: Fetch,
-    pub(crate) apply_fetched: Option<Entries>,
+    pub(crate) apply_fetch: Lazy<Fetch>,
+    pub(crate) apply_fetched: Option<Box<Entries>>,
     pub(crate) fetches: u64,
     /// Stamp of the last entry, or the highest ever seen if that entry left memory.
     pub(crate) last_stamp: u64,
@@ -95,35 +97,41 @@ pub struct Node {
     /// All other members and a few strangers, ascending.
     pub(crate) peers: Vec<Peer>,
     pub(crate) snapshots: Box<Snapshots>,
-    pub(crate) deferred: Box<Deferred>,
-    pub(crate) operations: Box<Operations>,
-    pub(crate) changes: Changes,
+    pub(crate) deferred: Lazy<Deferred>,
+    pub(crate) operations: Lazy<Operations>,
+    pub(crate) changes: Lazy<Changes>,
+    /// Some configuration in force during this boot had this node in it.
+    pub(crate) was_member: bool,
     pub(crate) capacity: Capacity,
-    pub(crate) backlog: Backlog,
+    pub(crate) backlog: Lazy<Backlog>,
     /// Where the machine failed.
     pub(crate) apply_failed: Option<ApplyFailure>,
     pub(crate) skips: Skips,
     /// Why this node is out of service, as last told to the driver.
     pub(crate) told_disabled: Option<DisableReason>,
     pub(crate) role_since: Instant,
-    pub(crate) counters: Box<Counters>,
+    pub(crate) counters: Lazy<Counters>,
     /// The disk lost what it had acknowledged.
     pub(crate) quarantined: bool,
-    pub(crate) reads: ReadQueue,
+    pub(crate) reads: Lazy<ReadQueue>,
     pub(crate) tickets: Tickets,
     /// Ranges of proposals that ended and are not yet reported.
-    pub(crate) ended: Vec<(EndedRange, Outcome)>,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) ended: Lazy<Vec<(EndedRange, Outcome)>>,
+    pub(crate) notes: Lazy<Vec<Note>>,
     pub(crate) outbox: VecDeque<Output>,
     pub(crate) announced: (crate::types::Role, Term),
     pub(crate) unsettled: bool,
+    /// Nothing but replication is under way, see `calm.rs`.
+    pub(crate) calm: bool,
+    /// When the next tick is due, if that was worked out since anything changed.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) due: Remembered,
     pub(crate) halted: Option<HaltReason>,
     pub(crate) halt_told: bool,
+    /// What changed since the last step that was accepted, told with the next.
     pub(crate) accepted: Accepted,
-    /// What the newest settle changed, told with the next step.
-    pub(crate) settled: Accepted,
     /// Counts by reason; empty until the first refusal.
-    pub(crate) rejections: Vec<u64>,
+    pub(crate) rejections: Lazy<Vec<u64>>,
     pub(crate) clock_regressions: u64,
     /// The newest step came with a time before an earlier one.
     pub(crate) clock_back: bool,
@@ -131,7 +139,7 @@ pub struct Node {
     pub(crate) promised_until: Instant,
     /// What it says in its answers of the newest such promise.
     pub(crate) promised_ns: u64,
-    pub(crate) handover: Handover,
+    pub(crate) handover: Lazy<Handover>,
 }
 
 /// Notes kept between two settles; more are dropped.
@@ -179,18 +187,19 @@ impl Node {
             own_seat: Seat::default(),
             marks: Marks::new(base_index, base.clone()),
             settings,
-            snapshots: Box::new(Snapshots::recovered(snapshot, settings)),
-            deferred: Box::default(),
-            operations: Box::default(),
+            snapshots: Box::new(Snapshots::recovered(snapshot)),
+            deferred: Lazy::default(),
+            operations: Lazy::default(),
             changes: Changes::recovered(lacking),
+            was_member: false,
             capacity: Capacity::All,
             quarantined,
-            backlog: Backlog::default(),
+            backlog: Lazy::default(),
             apply_failed: None,
             skips: Skips::default(),
             told_disabled: hard.disabled,
             role_since: now,
-            counters: Box::default(),
+            counters: Lazy::default(),
             lane: PersistLane::recovered(&hard, boot_id, last),
             log: Log::recovered(start, first, terms, last),
             boot_promise_ns: hard.promise_ns,
@@ -215,27 +224,28 @@ impl Node {
             applied,
             applying: VecDeque::new(),
             applying_bytes: 0,
-            apply_fetch: Fetch::Idle,
+            apply_fetch: Lazy::default(),
             apply_fetched: None,
             fetches: 0,
             last_stamp,
             last_label,
-            reads: ReadQueue::default(),
+            reads: Lazy::default(),
             tickets: Tickets::default(),
-            ended: Vec::new(),
-            notes: Vec::new(),
+            ended: Lazy::default(),
+            notes: Lazy::default(),
             outbox: VecDeque::new(),
             unsettled: false,
+            calm: false,
+            due: Remembered::default(),
             halted: None,
             halt_told: false,
             accepted: Accepted::default(),
-            settled: Accepted::default(),
-            rejections: Vec::new(),
+            rejections: Lazy::default(),
             clock_regressions: 0,
             clock_back: false,
             promised_until: Instant(0),
             promised_ns: 0,
-            handover: Handover::default(),
+            handover: Lazy::default(),
         };
         Options::adopt_in(&mut node.options, &settings);
         node.sync_peers();
@@ -263,42 +273,82 @@ impl Node {
         } else {
             self.now = now;
         }
-        self.accepted = Accepted { issued: Issued::Nothing, ..self.settled };
+        let Accepted { changed, log_from, .. } = self.accepted;
         let result = if self.halted.is_some() { Err(Rejected::Halted) } else { self.route(input) };
         match result {
             Ok(()) => {
-                self.settled = Accepted::default();
                 // Field by field: a copy as a whole would wait for the stores to each of them.
                 let Accepted { changed, log_from, issued } = self.accepted;
+                self.accepted = Accepted::default();
                 Ok(Accepted { changed, log_from, issued })
             }
             Err(rejected) => {
-                self.rejections.resize(Rejected::COUNT, 0);
-                if let Some(count) = self.rejections.get_mut(rejected as usize) {
-                    *count = count.saturating_add(1);
-                }
-                // The reason of a refusal is worth a look too.
-                self.unsettled |= !self.notes.is_empty();
+                self.accepted = Accepted { changed, log_from, issued: Issued::Nothing };
+                self.count_refusal(rejected);
                 Err(rejected)
             }
         }
     }
 
-    #[inline]
+    #[cold]
+    fn count_refusal(&mut self, rejected: Rejected) {
+        self.rejections.resize(Rejected::COUNT, 0);
+        if let Some(count) = self.rejections.get_mut(rejected as usize) {
+            *count = count.saturating_add(1);
+        }
+        // The reason of a refusal is worth a look too.
+        self.unsettled |= !self.notes.is_empty();
+    }
+
+    /// The few inputs that replication consists of; whatever else happens goes by
+    /// [`Node::route_rare`] and stirs.
+    #[inline(always)]
     fn route(&mut self, input: Input) -> Result<(), Rejected> {
         match input {
+            Input::Receive(envelope) => self.on_receive(envelope)?,
+            Input::Persisted(ack) => {
+                // Nothing in it is to be dropped, so nobody need look for it.
+                core::mem::forget(input);
+                let commit = self.commit;
+                self.on_persisted(ack)?;
+                if self.commit == commit && self.needs_no_settle_after_write() {
+                    return Ok(());
+                }
+            }
+            Input::Applied(upto) => {
+                core::mem::forget(input);
+                self.on_applied(upto)?;
+                if self.needs_no_settle_after_apply() {
+                    return Ok(());
+                }
+            }
+            Input::Propose(payload) => self.on_propose(payload)?,
             Input::Tick => {
                 if self.deadline().is_none_or(|at| self.now < at) {
                     return Ok(());
                 }
                 self.on_tick();
             }
-            Input::Receive(envelope) => self.on_receive(envelope)?,
-            Input::Propose(payload) => self.on_propose(payload)?,
+            rare => {
+                self.route_rare(rare)?;
+                self.stir();
+            }
+        }
+        self.unsettled = true;
+        self.due = Remembered::default();
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn route_rare(&mut self, input: Input) -> Result<(), Rejected> {
+        match input {
+            Input::Tick
+            | Input::Receive(_)
+            | Input::Propose(_)
+            | Input::Persisted(_)
+            | Input::Applied(_) => {}
             Input::Read => self.on_read()?,
-            Input::Persisted(ack) => self.on_persisted(ack)?,
             Input::PersistFailed(ack) => self.on_persist_failed(ack)?,
-            Input::Applied(upto) => self.on_applied(upto)?,
             Input::EntriesRead { id, entries } => self.on_entries_read(id, entries)?,
             Input::EntriesReadFailed { id, failure } => self.on_entries_failed(id, failure)?,
             Input::StepDown => self.on_step_down()?,
@@ -331,20 +381,31 @@ impl Node {
             Input::AcceptRecovery(plan) => self.on_accept_recovery(&plan)?,
             Input::Shutdown => self.halt(HaltReason::Shutdown),
         }
-        self.unsettled = true;
         Ok(())
     }
 
     /// Hands out one piece of work. On an empty outbox it first derives all work due now; `None`
     /// means there is none until the next step.
+    #[inline]
     pub fn poll(&mut self) -> Option<Output> {
-        if self.outbox.is_empty() && self.unsettled {
-            self.unsettled = false;
-            self.accepted = self.settled;
-            self.settle();
-            self.settled = self.accepted;
+        if self.outbox.is_empty() && (self.unsettled || self.due.0.is_none()) {
+            self.refill();
         }
         self.outbox.pop_front()
+    }
+
+    /// Derives all work due now. If there is none, the next tick's time stands until something
+    /// changes.
+    // Apart from `poll`, most of whose calls only pop.
+    #[inline(never)]
+    fn refill(&mut self) {
+        if core::mem::take(&mut self.unsettled) {
+            self.due = Remembered::default();
+            self.settle();
+        }
+        if self.outbox.is_empty() {
+            self.due = Remembered(Some(self.next_deadline()));
+        }
     }
 
     /// Proposes a command of high priority. With `Options::buffer_while_candidate` the ticket may
@@ -364,6 +425,10 @@ impl Node {
             AckVerdict::NeverIssued => self.halt(HaltReason::AckNeverIssued),
             AckVerdict::Counted => {
                 self.changed(Changed::DURABLE);
+                if self.calm {
+                    self.advance_commit();
+                    return Ok(());
+                }
                 if self.snapshots.incoming().is_some() {
                     self.changed(Changed::SNAPSHOT);
                 }
@@ -402,6 +467,7 @@ impl Node {
     /// Stops for this boot. What was not yet handed out never will be.
     pub(crate) fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
+            self.stir();
             self.halted = Some(reason);
             self.unsettled = true;
             self.changed(Changed::LIFECYCLE);
@@ -415,6 +481,7 @@ impl Node {
     pub(crate) fn note(&mut self, note: Note) {
         if self.options.notes && self.notes.len() < NOTES_MAX {
             self.notes.push(note);
+            self.stir();
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     Node,
     error::{OperationFailure, UnknownReason},
     input::Issued,
+    lazy::Empty,
     output::Output,
     types::{Instant, LogIndex, LogPosition, OperationTicket},
 };
@@ -51,10 +52,19 @@ pub(crate) struct Operations {
     ended: Vec<(OperationTicket, Result<LogIndex, OperationFailure>)>,
 }
 
+impl Empty for Operations {
+    const EMPTY: &'static Self = &Self { minted: 0, open: Vec::new(), ended: Vec::new() };
+}
+
 impl Operations {
     /// Whether no more can be begun.
     pub(crate) const fn is_full(&self) -> bool {
         self.open.len() >= OPEN_MAX
+    }
+
+    /// Whether nothing is open and nothing to be told.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.ended.is_empty()
     }
 
     pub(crate) const fn open_count(&self) -> u64 {
@@ -113,6 +123,9 @@ impl Node {
 
     /// Ends what is decided by now.
     fn decide_operations(&mut self) {
+        if self.operations.open.is_empty() {
+            return;
+        }
         // What was taken back before any write carried it leaves nothing to wait for.
         let all_written =
             self.lane.open() == 0 && !self.lane.dirty(&self.hard, self.log.last_index());
@@ -141,7 +154,7 @@ impl Node {
     /// Leadership of this reign is over: what waits for commit waits only so long.
     pub(crate) fn operations_reign_ends(&mut self) {
         let expires = self.now.plus(self.options.pending_after_loss_ns);
-        for open in &mut self.operations.open {
+        for open in self.operations.made().into_iter().flat_map(|made| &mut made.open) {
             if matches!(open.until, Until::Committed(_)) {
                 open.expires = open.expires.or(Some(expires));
             }
@@ -154,8 +167,8 @@ impl Node {
 
     pub(crate) fn on_operations_tick(&mut self) {
         let now = self.now;
-        let ended = &mut self.operations.ended;
-        self.operations.open.retain(|open| {
+        let Some(Operations { open, ended, .. }) = self.operations.made() else { return };
+        open.retain(|open| {
             let over = open.expires.is_some_and(|at| now >= at);
             if over {
                 let why = OperationFailure::Unknown(UnknownReason::LeadershipLost);
@@ -168,8 +181,9 @@ impl Node {
     /// The boot is over: whatever is open ends now.
     pub(crate) fn end_operations(&mut self, why: UnknownReason) {
         self.decide_operations();
-        for open in self.operations.open.drain(..) {
-            self.operations.ended.push((open.ticket, Err(OperationFailure::Unknown(why))));
+        let Some(Operations { open, ended, .. }) = self.operations.made() else { return };
+        for open in open.drain(..) {
+            ended.push((open.ticket, Err(OperationFailure::Unknown(why))));
         }
     }
 
@@ -177,7 +191,8 @@ impl Node {
         if !self.operations.open.is_empty() {
             self.decide_operations();
         }
-        for (ticket, result) in self.operations.ended.drain(..) {
+        let Some(operations) = self.operations.made() else { return };
+        for (ticket, result) in operations.ended.drain(..) {
             self.outbox.push_back(Output::OperationEnded { ticket, result });
         }
     }

@@ -8,6 +8,7 @@
 
 use crate::{
     config::{quorum::Seat, removed::Departing, witness::Diet},
+    lazy::{Empty, Lazy},
     message::PreVoteReply,
     replication::{
         progress::{Progress, ProgressState},
@@ -31,6 +32,39 @@ pub(crate) struct Owed {
     pub(crate) need_snapshot: Option<u64>,
 }
 
+impl Empty for Owed {
+    const EMPTY: &'static Self = &Self {
+        vote: None,
+        pre_vote: None,
+        stale_append: false,
+        not_member: false,
+        need_snapshot: None,
+    };
+}
+
+/// What a voter promised to this leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Promise {
+    /// For how long.
+    pub(crate) ns: u64,
+    /// From when.
+    pub(crate) at: Option<Instant>,
+}
+
+impl Lazy<Promise> {
+    /// It is no longer known from when it counts.
+    pub(crate) fn forget(&mut self) {
+        if let Some(promise) = self.made() {
+            promise.at = None;
+        }
+    }
+}
+
+impl Empty for Promise {
+    const EMPTY: &'static Self = &Self { ns: 0, at: None };
+}
+
 /// Another server: a member, or a stranger that spoke to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -40,7 +74,7 @@ pub(crate) struct Peer {
     pub(crate) seat: Seat,
     /// The life of its disk, learnt from its first message.
     pub(crate) incarnation: Incarnation,
-    pub(crate) owed: Owed,
+    pub(crate) owed: Lazy<Owed>,
     /// Our request for its vote or pre-vote is to be sent.
     pub(crate) request_due: bool,
     /// Its answer to that.
@@ -48,8 +82,7 @@ pub(crate) struct Peer {
     /// While leading.
     pub(crate) progress: Progress,
     /// The promise it last stated, and when the newest round it answered began.
-    pub(crate) promise_ns: u64,
-    pub(crate) promised_at: Option<Instant>,
+    pub(crate) promise: Lazy<Promise>,
     /// Highest index its machine has applied, as it last said.
     pub(crate) applied: LogIndex,
     /// When its last answer of this reign came.
@@ -60,7 +93,7 @@ pub(crate) struct Peer {
     /// not know yet what its copies are to stand for, so they do not count.
     pub(crate) counts_from: LogIndex,
     /// It left in this reign and is still sent to.
-    pub(crate) departing: Option<Departing>,
+    pub(crate) departing: Lazy<Option<Departing>>,
     /// While leading: whether it answers at all.
     pub(crate) quiet: Quiet,
 }
@@ -76,23 +109,22 @@ impl Peer {
             id,
             seat,
             incarnation: Incarnation(0),
-            owed: Owed::default(),
+            owed: Lazy::default(),
             request_due: false,
             granted: None,
             progress: Progress::default(),
-            promise_ns: 0,
-            promised_at: None,
+            promise: Lazy::default(),
             applied: LogIndex::ZERO,
             heard_at: None,
             diet: Diet::Full,
             counts_from: LogIndex::ZERO,
-            departing: None,
+            departing: Lazy::default(),
             quiet: Quiet::default(),
         }
     }
 
     /// Whether a leader sends to it.
-    pub(crate) const fn is_fed(&self) -> bool {
+    pub(crate) fn is_fed(&self) -> bool {
         self.seat.is_member() || self.departing.is_some()
     }
 
@@ -114,9 +146,9 @@ impl Peer {
 
     /// Whether a settle may have anything to send it that is neither entries nor a snapshot: a
     /// request for its vote, or what [`Owed`] holds.
-    pub(crate) const fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         // Field by field, so that one more cannot be forgotten here.
-        let Owed { vote, pre_vote, stale_append, not_member, need_snapshot } = &self.owed;
+        let Owed { vote, pre_vote, stale_append, not_member, need_snapshot } = &*self.owed;
         self.request_due
             || vote.is_some()
             || pre_vote.is_some()

@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use crate::{
     Node,
     error::Rejected,
-    message::{AppendResult, Envelope, Message},
+    message::{AppendReply, AppendResult, Envelope, Message},
     replication::follower::{is_position, judge_append},
     storage::recover::NUMBER_MAX,
     types::{Incarnation, Lifecycle, NodeId, Term},
@@ -23,6 +23,56 @@ impl Node {
     // Apart from `step`, so that acknowledgements do not pay for what only messages need.
     #[inline(never)]
     pub(crate) fn on_receive(&mut self, envelope: Box<Envelope>) -> Result<(), Rejected> {
+        if self.calm && self.is_from_member(&envelope) {
+            return self.on_plain_message(envelope);
+        }
+        self.on_any_message(envelope)
+    }
+
+    /// Whether [`Node::judge_envelope`] has nothing against it but perhaps what it says: all names
+    /// and lives are those that are known, and the term is ours.
+    fn is_from_member(&self, envelope: &Envelope) -> bool {
+        let hard = &self.hard;
+        envelope.term == hard.term
+            && envelope.cluster == hard.cluster
+            && envelope.group == hard.group
+            && envelope.epoch == hard.epoch
+            && envelope.to == hard.node
+            && (envelope.to_incarnation == hard.incarnation
+                || envelope.to_incarnation == Incarnation(0))
+            && envelope.from_incarnation != Incarnation(0)
+            && self.peer(envelope.from).is_some_and(|peer| {
+                peer.seat.is_member() && peer.incarnation == envelope.from_incarnation
+            })
+    }
+
+    /// Takes a message of our own term from a member whose life is known, under calm.
+    #[inline]
+    fn on_plain_message(&mut self, mut envelope: Box<Envelope>) -> Result<(), Rejected> {
+        let (from, term, kind) = (envelope.from, envelope.term, envelope.message.kind());
+        match &mut envelope.message {
+            Message::AppendEntries(append) => {
+                judge_append(append, term)?;
+                let append = core::mem::take(append);
+                drop(envelope);
+                self.on_append_entries(from, append)?;
+            }
+            Message::AppendReply(reply) => {
+                let reply = *reply;
+                drop(envelope);
+                judge_reply(&reply, term)?;
+                self.on_append_reply(from, reply)?;
+            }
+            _ => return self.on_any_message(envelope),
+        }
+        self.counters.received(kind);
+        self.on_sign_of_life(from);
+        Ok(())
+    }
+
+    // Apart, since nearly every message is a plain one.
+    #[inline(never)]
+    fn on_any_message(&mut self, envelope: Box<Envelope>) -> Result<(), Rejected> {
         self.judge_listening(&envelope.message)?;
         self.judge_envelope(&envelope)?;
         let adopts = self.may_adopt(&envelope) != (false, false);
@@ -61,7 +111,9 @@ impl Node {
             }
             other => other,
         };
-        self.on_rare_message(from, term, message)
+        self.on_rare_message(from, term, message)?;
+        self.stir();
+        Ok(())
     }
 
     #[inline(never)]
@@ -185,6 +237,16 @@ impl Node {
     }
 }
 
+fn judge_reply(reply: &AppendReply, term: Term) -> Result<(), Rejected> {
+    let sound = match reply.result {
+        AppendResult::Refused { previous, hint } => {
+            is_position(hint) && hint.index <= previous && hint.term <= term
+        }
+        AppendResult::Matched { .. } | AppendResult::NeedSnapshot | AppendResult::StaleTerm => true,
+    };
+    if sound { Ok(()) } else { Err(Rejected::Malformed) }
+}
+
 /// Refuses what contradicts itself, whoever receives it.
 fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
     let sound = match message {
@@ -198,14 +260,7 @@ fn judge_message(message: &Message, term: Term) -> Result<(), Rejected> {
                 && request.authorised_by.is_none_or(|by| by.next() == Some(term))
         }
         Message::AppendEntries(append) => return judge_append(append, term),
-        Message::AppendReply(reply) => match reply.result {
-            AppendResult::Refused { previous, hint } => {
-                is_position(hint) && hint.index <= previous && hint.term <= term
-            }
-            AppendResult::Matched { .. } | AppendResult::NeedSnapshot | AppendResult::StaleTerm => {
-                true
-            }
-        },
+        Message::AppendReply(reply) => return judge_reply(reply, term),
         Message::TimeoutNow(ask) => {
             ask.transfer > 0 && is_position(ask.last) && ask.last.term <= term
         }

@@ -80,13 +80,16 @@ impl Node {
 
     /// Takes over a higher term, with no vote in it yet. Everything owed in the old term is void.
     pub(crate) fn enter_term(&mut self, term: Term) {
+        self.stir();
         assert!(term > self.hard.term, "a term never falls (inv:monotone)");
         self.hard.term = term;
         self.hard.vote = None;
         // Whatever the old term's leader verified says nothing about the new leader's log.
         self.verified = LogIndex::ZERO;
         self.answer.reset();
-        self.handover.enter_term();
+        if let Some(handover) = self.handover.made() {
+            handover.enter_term();
+        }
         for peer in &mut self.peers {
             peer.owed = Default::default();
             peer.request_due = false;
@@ -98,6 +101,7 @@ impl Node {
 
     /// Follower of `leader`, or of nobody yet, in `term` (its own or a higher one).
     pub(crate) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
+        self.stir();
         if term > self.hard.term {
             self.enter_term(term);
         }
@@ -167,6 +171,7 @@ impl Node {
     }
 
     fn enter_role(&mut self, role: RoleState) {
+        self.stir();
         self.role = role;
         self.role_since = self.now;
     }
@@ -191,7 +196,7 @@ impl Node {
         for peer in &mut self.peers {
             peer.progress = Progress::start(last);
             peer.request_due = false;
-            peer.promised_at = None;
+            peer.promise.forget();
             peer.heard_at = None;
             peer.quiet = Quiet::start(self.now);
         }

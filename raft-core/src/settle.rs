@@ -17,8 +17,9 @@ use crate::{
     error::{ReadFailure, UnknownReason},
     node::emit,
     output::{Outcome, Output, Persist, PersistExtra},
-    peer::Peer,
-    types::{LogPosition, Role, Term},
+    peer::{Owed, Peer},
+    storage::persist::PersistAck,
+    types::{LogIndex, LogPosition, Role},
 };
 
 /// After so many more durable entries the mark is written anew: rarely enough to cost nothing,
@@ -26,59 +27,108 @@ use crate::{
 const MARK_STRIDE: u64 = 1_024;
 
 impl Node {
-    // Apart from `poll`, most of whose calls only pop.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn settle(&mut self) {
         if let Some(reason) = self.halted {
             self.settle_halt(reason);
             return;
         }
-        self.settle_changes();
-        self.settle_deferred();
+        // Only work that is not plain replication asks to be looked for, see `calm.rs`.
+        debug_assert!(!self.calm || self.is_calm(), "nothing rare is overlooked");
+        let calm = self.calm;
+        if !calm {
+            self.prepare();
+        }
         if self.log.tail().is_open() {
             self.log.seal();
         }
-        self.announce_role();
-        self.announce_configuration();
-        self.begin_read_round();
-        if self.lane.dirty(&self.hard, self.log.last_index()) {
+        if !calm {
+            self.announce();
+        }
+        if self.is_dirty() {
             self.make_persist();
         }
-        if self.lane.durable_hard().term == self.hard.term && self.speaks() {
+        if self.lane.durable_hard().term == self.hard.term && (calm || self.speaks()) {
             // Between elections nobody is owed anything.
-            let owed = self.peers.iter().any(Peer::is_owed);
+            let owed = !calm && self.peers.iter().any(Peer::is_owed);
             if owed {
                 self.send_owed();
             }
-            self.send_appends();
-            self.send_snapshots();
-            self.send_append_reply();
-            self.send_transfer();
-            self.send_read_index();
-            if owed {
-                self.send_not_member();
+            if self.role() == Role::Leader {
+                self.send_appends();
             }
-            self.settle_removal();
+            // A peer may have been found just now that needs a snapshot.
+            if !self.calm {
+                self.send_snapshots();
+            }
+            if self.role() == Role::Follower {
+                self.send_append_reply();
+            }
+            if !calm {
+                self.send_rest(owed);
+            }
         }
-        self.settle_snapshots();
+        if !calm {
+            self.settle_snapshots();
+        }
+        let handed = self.handed;
         self.hand_out_apply();
-        self.settle_compaction();
+        // A policy that asked for no snapshot asks for none until more is handed out.
+        if !calm || self.handed != handed {
+            self.take_if_due();
+        }
+        self.compact_if_due();
         self.count_backlog();
-        self.announce_lifecycle();
+        if !calm {
+            self.announce_lifecycle();
+        }
         if !self.ended.is_empty() {
             self.report_ended();
         }
-        self.report_operations();
-        if self.reads.len() > 0 {
+        if !calm {
+            self.report_operations();
             self.release_reads();
         }
         let (entries_max, bytes_max) = (self.options.tail_entries_max, self.options.tail_bytes_max);
         if !self.log.tail().is_within(entries_max, bytes_max) {
             self.log.evict(self.lane.durable(), entries_max, bytes_max);
         }
-        if !self.notes.is_empty() {
+        if !self.calm {
             self.hand_out_notes();
+            self.calm = self.is_calm();
         }
+    }
+
+    /// Whether anything is not yet in a write.
+    fn is_dirty(&self) -> bool {
+        let last = self.log.last_index();
+        if self.calm { self.lane.handed() < last } else { self.lane.dirty(&self.hard, last) }
+    }
+
+    #[cold]
+    fn prepare(&mut self) {
+        self.settle_changes();
+        self.settle_deferred();
+    }
+
+    #[cold]
+    fn announce(&mut self) {
+        self.announce_role();
+        self.announce_configuration();
+        self.begin_read_round();
+    }
+
+    #[cold]
+    fn send_rest(&mut self, owed: bool) {
+        self.send_transfer();
+        self.send_read_index();
+        if owed {
+            self.send_not_member();
+            for peer in self.peers.iter_mut().filter(|peer| *peer.owed == Owed::default()) {
+                peer.owed.clear();
+            }
+        }
+        self.settle_removal();
     }
 
     #[cold]
@@ -91,20 +141,17 @@ impl Node {
 
     #[cold]
     fn hand_out_notes(&mut self) {
-        for note in self.notes.drain(..) {
+        let Some(notes) = self.notes.made() else { return };
+        for note in notes.drain(..) {
             self.outbox.push_back(Output::Note(Box::new(note)));
         }
     }
 
     fn announce_role(&mut self) {
         let now = (self.role(), self.hard.term);
-        if now != self.announced {
-            self.announce(now);
+        if now == self.announced {
+            return;
         }
-    }
-
-    #[cold]
-    fn announce(&mut self, now: (Role, Term)) {
         // A term without a change of role is no news to a machine that serves or does not.
         if now.0 != self.announced.0 || now.0 == Role::Leader {
             self.outbox.push_back(Output::RoleChanged { role: now.0, term: now.1 });
@@ -118,20 +165,32 @@ impl Node {
         if self.lane.open() >= u64::from(self.options.persist_inflight_max) {
             return;
         }
+        let (ack, extra, from) = if self.calm && !self.mark_is_due() {
+            let (ack, from) = self.lane.issue_entries(last);
+            (ack, None, from)
+        } else {
+            self.issue_all(last)
+        };
+        let entries =
+            self.log.tail().slice(from.next(), last, u64::MAX, u64::MAX).unwrap_or_default();
+        assert_eq!(entries.len(), last.since(from), "what is not durable is in the tail");
+        emit(&mut self.outbox, || Output::Persist(Persist { ack, entries, extra }));
+    }
+
+    /// Issues a write of more than entries: what it carries beside them, and after which index.
+    #[inline(never)]
+    fn issue_all(&mut self, last: LogIndex) -> (PersistAck, Option<Box<PersistExtra>>, LogIndex) {
         let mark = self.durable_mark();
         let (ack, changed, truncate_from, from) = self.lane.issue(&self.hard, last);
-        let with_hard = changed || self.mark_is_due(mark);
+        let with_hard = changed || self.mark_is_due();
         if with_hard && !self.quarantined {
             self.hard.mark = mark;
         }
         let snapshot = self.take_pending_publication();
-        let entries =
-            self.log.tail().slice(from.next(), last, u64::MAX, u64::MAX).unwrap_or_default();
-        assert_eq!(entries.len(), last.since(from), "what is not durable is in the tail");
         let hard_state = with_hard.then(|| self.hard.clone());
         let extra = (with_hard || truncate_from.is_some() || snapshot.is_some())
             .then(|| Box::new(PersistExtra { hard_state, truncate_from, snapshot }));
-        emit(&mut self.outbox, || Output::Persist(Persist { ack, entries, extra }));
+        (ack, extra, from)
     }
 
     /// A position that is known to be on disk, for the hard state.
@@ -146,9 +205,13 @@ impl Node {
     }
 
     /// Whether the mark on disk must be lowered with a cut, or is worth raising.
-    const fn mark_is_due(&self, fresh: LogPosition) -> bool {
-        let old = self.hard.mark.index;
-        fresh.index.0 < old.0 || fresh.index.since(old) >= MARK_STRIDE
+    fn mark_is_due(&self) -> bool {
+        let (durable, old) = (self.lane.durable(), self.hard.mark.index);
+        if durable >= old && durable.since(old) < MARK_STRIDE {
+            return false;
+        }
+        let fresh = self.durable_mark().index;
+        fresh < old || fresh.since(old) >= MARK_STRIDE
     }
 
     fn report_ended(&mut self) {
@@ -175,7 +238,9 @@ impl Node {
         self.end_operations(why);
         self.report_ended();
         self.report_operations();
-        self.reads.fail_all(read);
+        if let Some(reads) = self.reads.made() {
+            reads.fail_all(read);
+        }
         self.release_failed_reads();
         self.outbox.push_back(Output::Halted(reason));
     }
@@ -191,7 +256,7 @@ mod tests {
         message::{Envelope, Message, RequestVote},
         options::Options,
         storage::{Boot, HardState},
-        types::{BootId, ClusterId, GroupId, Incarnation, Instant, NodeId, RecoveryEpoch},
+        types::{BootId, ClusterId, GroupId, Incarnation, Instant, NodeId, RecoveryEpoch, Term},
     };
 
     #[test]

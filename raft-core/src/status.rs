@@ -14,6 +14,7 @@ use crate::{
     Node,
     config::Configuration,
     error::{HaltReason, Rejected},
+    lazy::Empty,
     lifecycle::skip::ApplyFailure,
     log::Entry,
     message::Message,
@@ -107,6 +108,17 @@ pub struct Counters {
     pub entries_appended: u64,
     /// Entries that became committed here.
     pub entries_committed: u64,
+}
+
+impl Empty for Counters {
+    const EMPTY: &'static Self = &Self {
+        sent: [0; Message::KINDS],
+        received: [0; Message::KINDS],
+        elections_started: 0,
+        elections_won: 0,
+        entries_appended: 0,
+        entries_committed: 0,
+    };
 }
 
 impl Counters {
@@ -459,7 +471,7 @@ impl Node {
     /// What settling has changed since the last step, for observers that look right after polling;
     /// whoever does not ask is told with the next step.
     pub fn take_settled(&mut self) -> crate::Accepted {
-        core::mem::take(&mut self.settled)
+        core::mem::take(&mut self.accepted)
     }
 
     /// This node.

@@ -85,6 +85,11 @@ impl Tickets {
         });
     }
 
+    /// Whether no reign is open.
+    pub(crate) fn are_none(&self) -> bool {
+        self.reigns.is_empty()
+    }
+
     /// The current reign appended `index`.
     pub(crate) fn mint(&mut self, index: LogIndex) -> Ticket {
         self.minted = self.minted.saturating_add(1);

@@ -9,10 +9,24 @@
 use crate::{
     Node,
     error::UnknownReason,
+    lazy::Lazy,
     output::Outcome,
     role::RoleState,
     types::{Instant, Role},
 };
+
+/// The deadline, if it was worked out since anything changed. Two nodes that differ in this alone
+/// are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Remembered(pub(crate) Option<Option<Instant>>);
+
+impl PartialEq for Remembered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Remembered {}
 
 fn earlier(at: &mut Instant, other: Option<Instant>) {
     if let Some(other) = other {
@@ -29,7 +43,19 @@ fn stretch(wait_ns: u64, priority: u8) -> u64 {
 impl Node {
     /// When [`crate::Input::Tick`] is due at the latest; `None` once halted.
     #[must_use]
+    #[inline]
     pub fn deadline(&self) -> Option<Instant> {
+        match self.due.0 {
+            Some(due) => {
+                debug_assert_eq!(due, self.next_deadline(), "what is remembered is still true");
+                due
+            }
+            None => self.next_deadline(),
+        }
+    }
+
+    /// [`Node::deadline`], worked out anew.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         if self.halted.is_some() {
             return None;
         }
@@ -52,9 +78,12 @@ impl Node {
         };
         earlier(&mut at, self.apply_fetch.deadline());
         earlier(&mut at, self.tickets.deadline());
+        earlier(&mut at, self.snapshot_deadline());
+        if self.calm {
+            return Some(at);
+        }
         earlier(&mut at, self.transfer_deadline());
         earlier(&mut at, self.change_deadline());
-        earlier(&mut at, self.snapshot_deadline());
         earlier(&mut at, self.deferred_deadline());
         earlier(&mut at, self.reads_deadline());
         earlier(&mut at, self.operations_deadline());
@@ -73,16 +102,18 @@ impl Node {
             ended.push((range, Outcome::Unknown(UnknownReason::LeadershipLost)));
         });
         let patience = self.options.election_max_ns;
-        self.apply_fetch.on_time(now, patience);
-        for peer in &mut self.peers {
-            peer.progress.fetch.on_time(now, patience);
+        let fetches = self.peers.iter_mut().map(|peer| &mut peer.progress.fetch);
+        for fetch in fetches.chain([&mut self.apply_fetch]).filter_map(Lazy::made) {
+            fetch.on_time(now, patience);
         }
-        self.on_transfer_tick();
-        self.on_change_tick();
         self.on_snapshot_tick();
-        self.on_deferred_tick();
-        self.on_reads_tick();
-        self.on_operations_tick();
+        if !self.calm {
+            self.on_transfer_tick();
+            self.on_change_tick();
+            self.on_deferred_tick();
+            self.on_reads_tick();
+            self.on_operations_tick();
+        }
         match self.role() {
             Role::Leader => self.on_leader_tick(),
             Role::Follower => {

@@ -139,7 +139,7 @@ fn five_nodes_cost_four_appends_a_round() {
 }
 
 #[test]
-fn a_fresh_node_of_three_takes_at_most_three_and_a_half_kibibytes() {
+fn a_fresh_node_of_three_takes_at_most_two_kibibytes() {
     // The groups of one host share their options.
     let options = Arc::new(Options::default());
     let mut node = None;
@@ -150,7 +150,7 @@ fn a_fresh_node_of_three_takes_at_most_three_and_a_half_kibibytes() {
         "a node whose settings are the options' shares them"
     );
     let held = size_of::<Node>() as u64 + heap.bytes_current.unsigned_abs();
-    assert!(held <= 3_584, "{held} bytes, {} of them in the node itself", size_of::<Node>());
+    assert!(held <= 2_048, "{held} bytes, {} of them in the node itself", size_of::<Node>());
 }
 
 /// What the payloads of a run occupy before it, and no longer after it: the list of them.

@@ -17,6 +17,7 @@
 
 mod cell;
 mod clock;
+mod codec;
 mod costs;
 mod floor;
 mod host;

@@ -74,15 +74,18 @@ impl Server {
     }
 }
 
-struct Cluster {
+struct Cluster<C> {
+    /// What a message goes through on its way.
+    carry: C,
     servers: Vec<Server>,
     /// What is on its way to each server.
     inboxes: Vec<VecDeque<Message>>,
 }
 
-impl Cluster {
-    fn elected(nodes: usize) -> Self {
+impl<C: Fn(Message) -> Message> Cluster<C> {
+    fn elected(nodes: usize, carry: C) -> Self {
         let mut cluster = Self {
+            carry,
             servers: (1..=nodes as u64).map(|id| fresh(id, nodes)).collect(),
             inboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
         };
@@ -116,6 +119,7 @@ impl Cluster {
     fn deliver(&mut self, at: usize, most: usize) {
         for _ in 0..most {
             let Some(message) = self.inboxes[at].pop_front() else { break };
+            let message = (self.carry)(message);
             self.servers[at].node.step(message).expect("nothing is refused");
         }
         self.drain(at);
@@ -166,8 +170,13 @@ impl Cluster {
 }
 
 /// One measured run.
-pub(crate) fn measure(cell: Cell, payloads: Vec<Bytes>, batching: Batching) -> Outcome {
-    let mut cluster = Cluster::elected(cell.nodes);
+pub(crate) fn measure(
+    cell: Cell,
+    payloads: Vec<Bytes>,
+    batching: Batching,
+    carry: impl Fn(Message) -> Message,
+) -> Outcome {
+    let mut cluster = Cluster::elected(cell.nodes, carry);
     let nanos = clock::nanos(|| cluster.run(payloads, cell, batching));
     Outcome { nanos, machines: cluster.servers.iter().map(|server| server.machine).collect() }
 }

@@ -12,7 +12,7 @@
 use alloc::collections::VecDeque;
 
 use super::deferred::Outstanding;
-use crate::{Node, types::LogIndex};
+use crate::{Node, lazy::Empty, types::LogIndex};
 
 /// What the store can take. Speaks about new requests at a leader only: a follower goes on taking
 /// what its leader sends, and the core's own entries are always appended.
@@ -39,6 +39,10 @@ pub(crate) struct Backlog {
 
 /// Charges kept apart; more are added to the newest.
 const CHARGES_MAX: usize = 64;
+
+impl Empty for Backlog {
+    const EMPTY: &'static Self = &Self { counted: VecDeque::new(), bytes: 0 };
+}
 
 impl Backlog {
     /// Everything up to `handed` is no longer waiting.
@@ -89,17 +93,22 @@ impl Node {
 
     /// Entries and payload bytes committed and not applied. Bytes that left memory before they
     /// were handed out count once they are read back.
-    pub(crate) const fn apply_backlog(&self) -> (u64, u64) {
+    pub(crate) fn apply_backlog(&self) -> (u64, u64) {
         let bytes = self.applying_bytes.saturating_add(self.backlog.bytes);
         (self.commit.since(self.applied), bytes)
     }
 
     /// Counts what is committed and cannot be handed out yet; nothing to do while the machine
     /// keeps up.
+    #[inline]
     pub(crate) fn count_backlog(&mut self) {
-        if self.handed >= self.commit && self.backlog.counted.is_empty() {
-            return;
+        if self.handed < self.commit || !self.backlog.counted.is_empty() {
+            self.count_backlog_anew();
         }
+    }
+
+    #[inline(never)]
+    fn count_backlog_anew(&mut self) {
         self.backlog.give_back(self.handed);
         let from = self.backlog.upto(self.handed);
         if from < self.commit {

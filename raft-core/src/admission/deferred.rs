@@ -18,6 +18,7 @@ use crate::{
     Node,
     error::Rejected,
     input::Issued,
+    lazy::Empty,
     output::{Outcome, Output},
     storage::recover::NUMBER_MAX,
     ticket::EndedRange,
@@ -123,6 +124,18 @@ pub(crate) struct Deferred {
     appended: VecDeque<Appended>,
 }
 
+impl Empty for Deferred {
+    const EMPTY: &'static Self = &Self {
+        high: Queue { waiting: VecDeque::new(), bytes: 0 },
+        low: Queue { waiting: VecDeque::new(), bytes: 0 },
+        minted: 0,
+        ripe_at: None,
+        ripe: false,
+        deadline: None,
+        appended: VecDeque::new(),
+    };
+}
+
 impl Deferred {
     /// How many wait: high ones of a candidate, low ones.
     pub(crate) fn waiting(&self) -> (u64, u64) {
@@ -132,6 +145,14 @@ impl Deferred {
     /// Payload bytes that wait.
     pub(crate) const fn waiting_bytes(&self) -> u64 {
         self.high.bytes.saturating_add(self.low.bytes)
+    }
+
+    /// Whether nothing waits, nothing that waited still counts, and no time is awaited.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_empty()
+            && self.appended.is_empty()
+            && self.deadline.is_none()
+            && self.ripe_at.is_none()
     }
 
     fn is_empty(&self) -> bool {
@@ -221,6 +242,7 @@ impl Node {
         if self.capacity != Capacity::All {
             return Err(Rejected::CommitStalled);
         }
+        self.stir();
         let deferred = &mut self.deferred;
         deferred.minted = deferred.minted.saturating_add(1);
         let ticket = Ticket::deferred(deferred.minted);
@@ -325,7 +347,8 @@ impl Node {
         }
         let mut overdue = Vec::new();
         let mut next = None;
-        for queue in [&mut self.deferred.high, &mut self.deferred.low] {
+        let deferred = &mut *self.deferred;
+        for queue in [&mut deferred.high, &mut deferred.low] {
             let bytes = &mut queue.bytes;
             queue.waiting.retain(|waiting| match waiting.deadline {
                 Some(at) if now >= at => {
@@ -339,7 +362,7 @@ impl Node {
                 }
             });
         }
-        self.deferred.deadline = next;
+        deferred.deadline = next;
         self.end_deferred(&overdue, DeferredRefusal::DeadlinePassed);
     }
 
@@ -348,7 +371,8 @@ impl Node {
         if self.deferred.is_empty() {
             return;
         }
-        let queues = [&mut self.deferred.high, &mut self.deferred.low];
+        let deferred = &mut *self.deferred;
+        let queues = [&mut deferred.high, &mut deferred.low];
         let all = queues.into_iter().flat_map(|q| core::mem::take(q).waiting);
         let tickets: Vec<Ticket> = all.map(|waiting| waiting.ticket).collect();
         self.deferred.ripe = false;

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Node,
     error::{HaltReason, OperationFailure, UnknownReason},
+    lazy::{Empty, Lazy},
     role::RoleState,
     types::{Instant, LogIndex, LogPosition, NodeId, OperationTicket, Role},
 };
@@ -64,8 +65,6 @@ struct OpenChange {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Changes {
     open: Vec<OpenChange>,
-    /// Some configuration in force during this boot had this node in it.
-    pub(crate) was_member: bool,
     /// A member told that it is none any more.
     pub(crate) told_removed: bool,
     /// The configuration in force pins another life of this node's disk.
@@ -82,10 +81,34 @@ pub(crate) struct Changes {
     pub(crate) data_gate: Option<LogIndex>,
 }
 
+impl Empty for Changes {
+    const EMPTY: &'static Self = &Self {
+        open: Vec::new(),
+        told_removed: false,
+        other_life: false,
+        tainted: false,
+        witness_from: None,
+        stubs: LogIndex::ZERO,
+        data_gate: None,
+    };
+}
+
 impl Changes {
     /// At boot, from a log whose last stub is at `stubs`.
-    pub(crate) fn recovered(stubs: LogIndex) -> Self {
-        Self { stubs, ..Self::default() }
+    pub(crate) fn recovered(stubs: LogIndex) -> Lazy<Self> {
+        let mut changes: Lazy<Self> = Lazy::default();
+        changes.set(Self { stubs, ..Self::default() });
+        changes
+    }
+
+    /// Whether no change is open, and this node's place in the configuration is an ordinary one.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.open.is_empty()
+            && !self.told_removed
+            && !self.other_life
+            && !self.tainted
+            && self.witness_from.is_none()
+            && self.data_gate.is_none()
     }
 
     pub(crate) fn begin(&mut self, ticket: OperationTicket, stage: Stage) {
@@ -98,7 +121,7 @@ impl Changes {
     }
 
     /// Everything that decides what happens next; tickets aside.
-    pub(crate) fn fold(&self, now: Instant, mut word: impl FnMut(u64)) {
+    pub(crate) fn fold(&self, was_member: bool, now: Instant, mut word: impl FnMut(u64)) {
         for open in &self.open {
             let (kind, node) = match open.stage {
                 Stage::Last(_) => (0, 0),
@@ -111,7 +134,7 @@ impl Changes {
             word(open.stage.entry().index.0);
             word(open.expires.map_or(u64::MAX, |at| at.since(now)));
         }
-        let flags = [self.was_member, self.told_removed, self.other_life, self.tainted];
+        let flags = [was_member, self.told_removed, self.other_life, self.tainted];
         flags.into_iter().for_each(|flag| word(u64::from(flag)));
         word(self.stubs.0);
         word(self.witness_from.map_or(0, |at| at.0));
@@ -236,7 +259,7 @@ impl Node {
         if self.role() != Role::Leader {
             return changes;
         }
-        let departures = self.peers.iter().filter_map(|peer| Some(peer.departing?.until)).min();
+        let departures = self.peers.iter().filter_map(|peer| Some((*peer.departing)?.until)).min();
         match (changes, departures) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -253,7 +276,7 @@ impl Node {
         }
         for peer in &mut self.peers {
             if peer.departing.is_some_and(|left| now >= left.until) {
-                peer.departing = None;
+                peer.departing.clear();
             }
         }
     }
@@ -263,7 +286,7 @@ impl Node {
     /// nobody left who would do it.
     pub(crate) fn change_reign_ends(&mut self) {
         for peer in &mut self.peers {
-            peer.departing = None;
+            peer.departing.clear();
         }
         let why = match self.halted {
             Some(HaltReason::Shutdown) => Some(UnknownReason::Shutdown),
@@ -328,7 +351,8 @@ impl Node {
         leader.notice_due |= leaves;
         let round = leader.round;
         for peer in &mut self.peers {
-            if let Some(left) = peer.departing.as_mut().filter(|left| left.index <= commit) {
+            let left = peer.departing.made().and_then(|left| left.as_mut());
+            if let Some(left) = left.filter(|left| left.index <= commit) {
                 left.decided_round = left.decided_round.min(round);
             }
         }

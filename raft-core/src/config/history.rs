@@ -10,19 +10,19 @@
 use alloc::vec::Vec;
 
 use super::Configuration;
-use crate::types::LogIndex;
+use crate::{lazy::Lazy, types::LogIndex};
 
 /// A base, and the configuration entries above it, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct History {
     base: (LogIndex, Configuration),
-    above: Vec<(LogIndex, Configuration)>,
+    above: Lazy<Vec<(LogIndex, Configuration)>>,
 }
 
 impl History {
-    pub(crate) const fn new(index: LogIndex, configuration: Configuration) -> Self {
-        Self { base: (index, configuration), above: Vec::new() }
+    pub(crate) fn new(index: LogIndex, configuration: Configuration) -> Self {
+        Self { base: (index, configuration), above: Lazy::default() }
     }
 
     /// The newest, which is in force, and the index of its entry (0 if it came with the disk).
@@ -39,12 +39,12 @@ impl History {
 
     /// The first entry above `index`, if there is one.
     pub(crate) fn first_above(&self, index: LogIndex) -> Option<LogIndex> {
-        let entries = core::iter::once(&self.base).chain(&self.above);
+        let entries = core::iter::once(&self.base).chain(&*self.above);
         entries.map(|(at, _)| *at).find(|at| *at > index)
     }
 
     /// How many entries stand above the base.
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.above.len()
     }
 
@@ -57,7 +57,9 @@ impl History {
     /// The log was cut at `from`. Returns whether another configuration is in force now.
     pub(crate) fn truncate_from(&mut self, from: LogIndex) -> bool {
         let before = self.above.len();
-        self.above.retain(|(index, _)| *index < from);
+        if let Some(above) = self.above.made() {
+            above.retain(|(index, _)| *index < from);
+        }
         self.above.len() != before
     }
 
@@ -65,15 +67,21 @@ impl History {
     /// entries above stay. Where the log did not hold the snapshot's position nothing stays.
     pub(crate) fn rebase(&mut self, index: LogIndex, configuration: Configuration, upto: LogIndex) {
         self.base = (index, configuration);
-        self.above.retain(|(at, _)| *at > upto);
+        if let Some(above) = self.above.made() {
+            above.retain(|(at, _)| *at > upto);
+        }
     }
 
     /// Everything up to `index` is settled for good: only the newest of it is kept.
     pub(crate) fn settle_upto(&mut self, index: LogIndex) {
         let settled = self.above.iter().take_while(|(at, _)| *at <= index).count();
+        if settled == 0 {
+            return;
+        }
         if let Some(newest) = self.above.drain(..settled).next_back() {
             self.base = newest;
         }
+        self.above.tidy();
     }
 }
 

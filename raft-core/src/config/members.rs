@@ -15,6 +15,7 @@ use crate::{
     Node,
     error::HaltReason,
     input::Changed,
+    lazy::Lazy,
     log::{Entry, EntryKind, Run},
     options::Options,
     output::{ConfigChanged, Output},
@@ -39,7 +40,7 @@ const MARKS_MAX: usize = 1_024;
 pub(crate) struct Marks {
     pub(crate) history: History,
     /// Settings entries not yet committed.
-    pub(crate) settings: Vec<(LogIndex, Settings)>,
+    pub(crate) settings: Lazy<Vec<(LogIndex, Settings)>>,
     /// Which configuration was last announced, and whether as committed.
     announced: (LogIndex, bool),
 }
@@ -48,7 +49,7 @@ impl Marks {
     pub(crate) fn new(index: LogIndex, configuration: Configuration) -> Self {
         Self {
             history: History::new(index, configuration),
-            settings: Vec::new(),
+            settings: Lazy::default(),
             announced: (index, true),
         }
     }
@@ -57,6 +58,13 @@ impl Marks {
     pub(crate) fn room(&self) -> usize {
         let held = self.history.len().saturating_add(self.settings.len());
         MARKS_MAX.saturating_sub(held)
+    }
+
+    /// Whether all of them are settled by `commit`, and the driver was told so.
+    pub(crate) fn is_settled(&self, commit: LogIndex) -> bool {
+        let (index, _) = self.history.newest();
+        let settled = self.history.len() == 0 && self.settings.is_empty();
+        settled && index <= commit && self.announced == (index, true)
     }
 
     /// Whatever was announced, the driver hears which configuration is in force.
@@ -101,6 +109,7 @@ impl Node {
 
     /// Takes note of one entry just appended.
     pub(crate) fn mark_appended(&mut self, position: LogPosition, entry: &Entry) {
+        self.stir();
         let index = position.index;
         match entry.kind {
             EntryKind::CONFIGURATION => match Configuration::decode(entry.payload.clone()) {
@@ -122,7 +131,9 @@ impl Node {
 
     /// The log was cut at `from`.
     pub(crate) fn marks_truncated(&mut self, from: LogIndex) {
-        self.marks.settings.retain(|(index, _)| *index < from);
+        if let Some(settings) = self.marks.settings.made() {
+            settings.retain(|(index, _)| *index < from);
+        }
         self.skips_truncated(from);
         self.changes.stubs = self.changes.stubs.min(from.prev());
         if self.marks.history.truncate_from(from) {
@@ -157,9 +168,9 @@ impl Node {
                 break;
             }
             self.marks.settings.remove(0);
-            self.settings = settings;
+            let before = core::mem::replace(&mut self.settings, settings);
             Options::adopt_in(&mut self.options, &settings);
-            self.snapshots.settings_committed(index, settings);
+            self.snapshots.settings_committed(before, index, settings);
             if let RoleState::Leader(leader) = &mut self.role {
                 // Those who wait for shorter timeouts from now on need to hear from us in time.
                 leader.heartbeat_at = leader.heartbeat_at.min(self.now.plus(settings.heartbeat_ns));
@@ -170,10 +181,10 @@ impl Node {
     /// Settings whose effects the machine held at boot are in force from the start.
     fn settings_recovered(&mut self) {
         let known = self.marks.settings.iter().take_while(|(at, _)| *at <= self.commit).count();
-        if let Some((_, settings)) = self.marks.settings.drain(..known).next_back() {
+        let Some(held) = self.marks.settings.made() else { return };
+        if let Some((_, settings)) = held.drain(..known).next_back() {
             self.settings = settings;
             Options::adopt_in(&mut self.options, &settings);
-            self.snapshots.handed_out.settings = settings;
         }
     }
 
@@ -214,7 +225,7 @@ impl Node {
                 peer.incarnation = pinned;
             }
             if was.is_member() && !now.is_member() {
-                peer.departing = departure;
+                peer.departing.set(departure);
             }
             if leads && data(now) && (other_life || !data(was)) {
                 peer.counts_from = index;

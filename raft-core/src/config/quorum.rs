@@ -46,10 +46,6 @@ impl Seat {
         self.0 & (Self::INCOMING | Self::OUTGOING) != 0
     }
 
-    pub(crate) const fn is_learner(self) -> bool {
-        self.0 & Self::LEARNER != 0
-    }
-
     pub(crate) const fn is_witness(self) -> bool {
         self.0 & Self::WITNESS != 0
     }
@@ -60,7 +56,7 @@ impl Seat {
     }
 
     pub(crate) const fn is_member(self) -> bool {
-        self.is_voter() || self.is_learner()
+        self.0 & (Self::INCOMING | Self::OUTGOING | Self::LEARNER) != 0
     }
 
     pub(crate) const fn bits(self) -> u8 {

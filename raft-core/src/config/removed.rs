@@ -57,7 +57,7 @@ impl Node {
         }
         let (index, _) = self.marks.history.newest();
         match self.marks.history.at(self.commit).1.membership(own) {
-            Membership::Removed if self.changes.was_member && index <= self.commit => now,
+            Membership::Removed if self.was_member && index <= self.commit => now,
             // It was never in, as far as is known here: it is being brought up.
             Membership::Removed | Membership::Blank => Membership::Learner,
             was => was,
@@ -107,7 +107,7 @@ impl Node {
         appended: Option<LogIndex>,
     ) {
         let own = self.hard.node;
-        self.changes.was_member |= before.is_member(own) || self.own_seat.is_member();
+        self.was_member |= before.is_member(own) || self.own_seat.is_member();
         self.changes.told_removed &= !self.own_seat.is_member();
         let data = |seat: super::quorum::Seat| seat.is_member() && !seat.is_witness();
         let is_data = data(self.own_seat);
@@ -123,6 +123,7 @@ impl Node {
             self.changed(crate::input::Changed::LIFECYCLE);
         }
         self.changes.data_gate = self.data_gate();
+        self.changes.tidy();
     }
 
     /// Whether the configuration states another life than this disk's: the leader speaks to that.
@@ -173,7 +174,8 @@ impl Node {
         let (configuration_index, _) = self.marks.history.at(self.commit);
         let told = NotMember { commit: self.commit, configuration_index };
         self.with_peers(|node, peer| {
-            if core::mem::take(&mut peer.owed.not_member) {
+            let owed = peer.owed.made();
+            if owed.is_some_and(|owed| core::mem::take(&mut owed.not_member)) {
                 node.send(peer, Message::NotMember(told));
             }
         });

@@ -21,7 +21,6 @@ use crate::{
     log::{Entries, Entry, EntryKind, Run},
     peer::Peer,
     rng::mix,
-    storage::fetch::Fetch,
     types::LogIndex,
 };
 
@@ -75,6 +74,9 @@ pub(crate) fn stubs(entries: &Entries) -> Entries {
 impl Node {
     /// Whether data of some index may be missing on this disk.
     pub(crate) fn lacks_data(&self) -> bool {
+        if self.changes.stubs == LogIndex::ZERO {
+            return false;
+        }
         let newest = self.snapshots.newest.as_ref().filter(|meta| !meta.lacks_data());
         self.changes.stubs > newest.map_or(LogIndex::ZERO, |meta| meta.index())
     }
@@ -123,6 +125,7 @@ impl Node {
         let is_one = self.own_seat.is_witness() && committed.is_witness(self.hard.node);
         self.changes.witness_from =
             is_one.then(|| self.changes.witness_from.map_or(since, |from| from.min(since)));
+        self.changes.tidy();
         self.witness_follows();
     }
 
@@ -140,7 +143,7 @@ impl Node {
         }
         self.applying.clear();
         self.applying_bytes = 0;
-        self.apply_fetch = Fetch::Idle;
+        self.apply_fetch.clear();
         self.apply_fetched = None;
         self.handed = self.handed.max(ready);
         self.applied = ready;

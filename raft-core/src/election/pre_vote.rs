@@ -38,7 +38,7 @@ impl Node {
     pub(crate) fn send_pre_vote_replies(&mut self) {
         let leading = self.role() == Role::Leader;
         self.with_peers(|node, peer| {
-            if let Some(mut reply) = peer.owed.pre_vote.take() {
+            if let Some(mut reply) = peer.owed.made().and_then(|owed| owed.pre_vote.take()) {
                 reply.granted &= !leading;
                 node.send(peer, Message::PreVoteReply(reply));
             }

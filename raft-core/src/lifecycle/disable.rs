@@ -160,7 +160,9 @@ impl Node {
     /// Falls silent at once, and for good until enabled.
     pub(crate) fn disable_for(&mut self, reason: DisableReason) {
         self.become_follower(self.hard.term, None);
-        self.reads.fail_all(ReadFailure::LeadershipLost);
+        if let Some(reads) = self.reads.made() {
+            reads.fail_all(ReadFailure::LeadershipLost);
+        }
         for peer in &mut self.peers {
             peer.owed = Default::default();
             peer.request_due = false;

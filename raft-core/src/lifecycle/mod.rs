@@ -75,7 +75,7 @@ impl Node {
         let waits = self.deferred.waiting() != (0, 0);
         let holds = [
             (!silent || follows, "who is out of service follows"),
-            (!silent || self.peers.iter().all(|p| p.owed == Owed::default()), "and owes nothing"),
+            (!silent || self.peers.iter().all(|p| *p.owed == Owed::default()), "and owes nothing"),
             (!self.configuration.is_blank() || follows, "who knows no configuration follows"),
             (!follows || !waits, "a follower keeps no proposals"),
             (

@@ -24,6 +24,7 @@ use crate::{
     Node,
     error::{HaltReason, Rejected},
     input::{Changed, Input},
+    lazy::Lazy,
     log::{Entries, Entry, EntryKind},
     role::RoleState,
     storage::{DisableReason, fetch::FetchPurpose},
@@ -120,7 +121,7 @@ pub(crate) enum Lookahead {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Skips {
-    known: Vec<Skip>,
+    known: Lazy<Vec<Skip>>,
 }
 
 impl Skips {
@@ -159,12 +160,12 @@ impl Skips {
         self.known.retain(|skip| skip.target != target || skip.digest == actual);
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
     pub(crate) fn fold(&self, mut word: impl FnMut(u64)) {
-        for skip in &self.known {
+        for skip in self.known.iter() {
             for number in [skip.at.0, skip.target.0, skip.digest, u64::from(skip.honoured)] {
                 word(number);
             }
@@ -289,7 +290,7 @@ impl Node {
     /// What boot found: skips that are decided and were obeyed, or that the driver says were.
     pub(crate) fn skips_recovered(&mut self, skipped: &[LogIndex]) {
         let applied = self.applied;
-        for skip in &mut self.skips.known {
+        for skip in self.skips.known.made().into_iter().flatten() {
             // Past the skip itself nothing is applied by a machine that did not obey it.
             skip.honoured = skip.at <= applied || skipped.contains(&skip.target);
         }
@@ -310,13 +311,17 @@ impl Node {
 
     /// The machine is replaced by the snapshot at `index`: whatever it stood before is behind it.
     pub(crate) fn skips_covered(&mut self, index: LogIndex) {
-        self.skips.known.retain(|skip| skip.target > index);
+        if let Some(known) = self.skips.known.made() {
+            known.retain(|skip| skip.target > index);
+        }
         self.apply_failed = self.apply_failed.filter(|failure| failure.index > index);
     }
 
     /// The log was cut at `from`.
     pub(crate) fn skips_truncated(&mut self, from: LogIndex) {
-        self.skips.known.retain(|skip| skip.at < from);
+        if let Some(known) = self.skips.known.made() {
+            known.retain(|skip| skip.at < from);
+        }
     }
 
     /// Acts on committed skips whose entry the machine has reached. Called when commit or applied
@@ -364,7 +369,9 @@ mod tests {
             digest: 7,
             honoured: false,
         };
-        Skips { known: list.iter().map(skip).collect() }
+        let mut known: Lazy<Vec<Skip>> = Lazy::default();
+        known.set(list.iter().map(skip).collect());
+        Skips { known }
     }
 
     #[test]

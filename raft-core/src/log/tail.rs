@@ -229,7 +229,7 @@ impl Tail {
 
     /// The run from `first` to `last`, if one of the two newest is.
     #[inline(always)]
-    fn exactly(&self, first: LogIndex, last: LogIndex) -> Option<&Run> {
+    pub(crate) fn exactly(&self, first: LogIndex, last: LogIndex) -> Option<&Run> {
         let newest = self.runs.back()?;
         let run = if newest.first() <= first {
             newest

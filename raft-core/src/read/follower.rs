@@ -263,7 +263,7 @@ impl Node {
 
     /// Our leader is not ours any more: it will not answer.
     pub(crate) fn leave_leader(&mut self) {
-        let reads = &mut self.reads;
+        let Some(reads) = self.reads.made() else { return };
         if let Some(follower) = &mut reads.follower {
             follower.fail(ReadFailure::LeadershipLost, &mut reads.failed);
         }

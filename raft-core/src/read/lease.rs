@@ -119,8 +119,8 @@ impl Node {
         }
         // This node elects nobody else for as long as it leads.
         let until = Instant(self.reached(u64::MAX, |peer| {
-            let lease = lease_ns(peer.promise_ns, self.options.clock_error_ppm);
-            peer.promised_at.map_or(0, |at| at.plus(lease).0)
+            let lease = lease_ns(peer.promise.ns, self.options.clock_error_ppm);
+            peer.promise.at.map_or(0, |at| at.plus(lease).0)
         }));
         match until {
             Instant(0) => Err(NoLease::NotEarned),
@@ -140,11 +140,11 @@ impl Node {
         }
         let Some(began) = leader.began(reply.round) else { return };
         let Some(peer) = self.peer_mut(from) else { return };
-        let known = peer.promised_at.map(|at| at.plus(peer.promise_ns));
+        let known = peer.promise.at.map(|at| at.plus(peer.promise.ns));
         // Both promises were given; the one that lasts longer says more.
         if known.is_none_or(|known| began.plus(reply.promise_ns) >= known) {
-            peer.promised_at = Some(began);
-            peer.promise_ns = reply.promise_ns;
+            peer.promise.at = Some(began);
+            peer.promise.ns = reply.promise_ns;
         }
     }
 
@@ -153,7 +153,7 @@ impl Node {
         let RoleState::Leader(leader) = &mut self.role else { return };
         leader.lease_from = leader.round;
         for peer in &mut self.peers {
-            peer.promised_at = None;
+            peer.promise.forget();
         }
     }
 
@@ -165,7 +165,10 @@ impl Node {
         }
         let promise = self.options.election_min_ns;
         self.promised_until = self.promised_until.max(self.now.plus(promise));
-        self.hard.promise_ns = self.hard.promise_ns.max(promise);
+        if self.hard.promise_ns < promise {
+            self.hard.promise_ns = promise;
+            self.stir();
+        }
         // While leases are off an operator may break it (`ForgetLeader`), so nobody may build on
         // it; the leader may know of newer settings than we do.
         self.promised_ns = if self.options.lease { promise } else { 0 };

@@ -20,6 +20,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use crate::{
     Node,
     error::ReadFailure,
+    lazy::Empty,
     output::Output,
     role::RoleState,
     types::{Instant, LogIndex, ReadTicket, Role},
@@ -68,6 +69,18 @@ pub(crate) struct ReadQueue {
     minted: u64,
 }
 
+impl Empty for ReadQueue {
+    const EMPTY: &'static Self = &Self {
+        open: VecDeque::new(),
+        waiting: VecDeque::new(),
+        ready: Vec::new(),
+        failed: Vec::new(),
+        follower: None,
+        deadline: None,
+        minted: 0,
+    };
+}
+
 impl ReadQueue {
     pub(crate) fn len(&self) -> u64 {
         let parts = [
@@ -78,6 +91,11 @@ impl ReadQueue {
             self.follower.as_ref().map_or(0, |follower| follower.len()),
         ];
         parts.iter().fold(0, |sum, part| sum.saturating_add(*part as u64))
+    }
+
+    /// Whether no read is open, no follower ever asked, and no time is awaited.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.follower.is_none() && self.len() == 0 && self.deadline.is_none()
     }
 
     fn mint(&mut self) -> ReadTicket {
@@ -187,29 +205,35 @@ impl Node {
 
     /// Leadership is over: what this node was to confirm, or has confirmed and not released, fails.
     pub(crate) fn fail_led_reads(&mut self, reason: ReadFailure) {
-        self.reads.fail_led(reason, |_| true);
-        if let Some(follower) = &mut self.reads.follower {
+        let Some(reads) = self.reads.made() else { return };
+        reads.fail_led(reason, |_| true);
+        if let Some(follower) = &mut reads.follower {
             follower.forget_asked();
         }
     }
 
     /// Leadership is being handed over. Reads through the log are on their way like writes.
     pub(crate) fn fail_confirmed_reads(&mut self, reason: ReadFailure) {
-        self.reads.fail_led(reason, |level| level != ReadLevel::ThroughLog);
-        if let Some(follower) = &mut self.reads.follower {
+        let Some(reads) = self.reads.made() else { return };
+        reads.fail_led(reason, |level| level != ReadLevel::ThroughLog);
+        if let Some(follower) = &mut reads.follower {
             follower.refuse_asked();
         }
     }
 
     /// Reports reads that ended without an answer.
     pub(crate) fn release_failed_reads(&mut self) {
-        for (ticket, reason) in self.reads.failed.drain(..) {
+        let Some(reads) = self.reads.made() else { return };
+        for (ticket, reason) in reads.failed.drain(..) {
             self.outbox.push_back(Output::ReadFailed { ticket, reason });
         }
     }
 
     /// Hands out the reads that are confirmed and applied, and reports the failed ones.
     pub(crate) fn release_reads(&mut self) {
+        if self.reads.len() == 0 {
+            return;
+        }
         self.release_failed_reads();
         let applied = self.applied;
         if let RoleState::Leader(leader) = &self.role {
@@ -263,8 +287,9 @@ impl Node {
     }
 
     pub(crate) fn on_reads_tick(&mut self) {
-        self.reads.expire(self.now);
-        if let Some(follower) = &mut self.reads.follower {
+        let Some(reads) = self.reads.made() else { return };
+        reads.expire(self.now);
+        if let Some(follower) = &mut reads.follower {
             follower.on_tick(self.now, self.options.heartbeat_ns);
         }
     }

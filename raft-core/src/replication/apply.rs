@@ -7,6 +7,8 @@
 //! **Upholds.** `inv:apply-once-in-order`, `inv:nothing-lost`.
 //! **Not here.** The machine.
 
+use alloc::boxed::Box;
+
 use crate::{
     Node,
     error::Rejected,
@@ -25,11 +27,12 @@ impl Node {
         if upto > self.handed || self.apply_failed.is_some_and(|at| upto >= at.index) {
             return Err(Rejected::AppliedTooFar);
         }
-        if self.is_before_install(upto) {
+        if !self.calm && self.is_before_install(upto) {
             return Ok(());
         }
         if upto > self.applied {
             self.applied = upto;
+            self.changed(Changed::APPLIED);
             while let Some((last, bytes)) = self.applying.front().copied() {
                 if last > upto {
                     break;
@@ -37,9 +40,10 @@ impl Node {
                 self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
                 self.applying.pop_front();
             }
-            self.marks_applied();
-            self.changed(Changed::APPLIED);
-            self.decide_skips();
+            if !self.calm {
+                self.marks_applied();
+                self.decide_skips();
+            }
         }
         Ok(())
     }
@@ -49,13 +53,22 @@ impl Node {
         if self.apply_failed.is_some() {
             self.on_failed_read(&entries);
         } else if entries.first() == Some(self.handed.next()) {
-            self.apply_fetched = Some(entries);
+            self.apply_fetched = Some(Box::new(entries));
         }
     }
 
     /// Hands out what is committed, durable here, next, and within the window.
+    #[inline]
     pub(crate) fn hand_out_apply(&mut self) {
-        if self.apply_is_held() {
+        let more = self.handed < self.commit.min(self.lane.durable());
+        if more || self.apply_failed.is_some() {
+            self.hand_out_more();
+        }
+    }
+
+    #[inline(never)]
+    fn hand_out_more(&mut self) {
+        if !self.calm && self.apply_is_held() {
             // Nor is anything asked for that the snapshot has taken the place of.
             return;
         }
@@ -67,7 +80,7 @@ impl Node {
         if self.lacks_data() {
             return;
         }
-        while self.handed < all && self.speaks() {
+        while self.handed < all && (self.calm || self.speaks()) {
             let under_way = self.handed.since(self.applied);
             let room = self.options.apply_inflight_entries_max.saturating_sub(under_way);
             let bytes = self.options.apply_inflight_bytes_max.saturating_sub(self.applying_bytes);
@@ -75,6 +88,17 @@ impl Node {
                 return;
             }
             let first = self.handed.next();
+            // Nearly always it is one run of the tail.
+            if self.calm
+                && self.apply_fetched.is_none()
+                && let Some(run) = self.log.tail().exactly(first, all)
+                && run.len() <= room
+                && run.len_bytes() <= bytes
+            {
+                let run = run.clone();
+                self.hand_out_run(run);
+                return;
+            }
             let (ready, skip) = if self.skips.is_empty() {
                 (all, None)
             } else {
@@ -85,7 +109,7 @@ impl Node {
                 }
             };
             let entries = match self.apply_fetched.take() {
-                Some(fetched) => Some(fetched),
+                Some(fetched) => Some(*fetched),
                 None => self.log.tail().slice(first, ready, room, bytes),
             };
             let Some(entries) = entries else {
@@ -124,22 +148,34 @@ impl Node {
     /// Hands out the next entries, up to `upto`.
     fn hand_out(&mut self, entries: Entries, upto: LogIndex) {
         match entries.into_only() {
-            Ok(run) => self.hand_out_run(run, upto),
-            Err(runs) => runs.into_iter().for_each(|run| self.hand_out_run(run, upto)),
+            Ok(run) if run.last() <= upto => self.hand_out_run(run),
+            Ok(run) => {
+                if let Some(run) = run.prefix(upto) {
+                    self.hand_out_run(run);
+                }
+            }
+            Err(runs) => {
+                let fits = |run: Run| if run.last() <= upto { Some(run) } else { run.prefix(upto) };
+                runs.into_iter().filter_map(fits).for_each(|run| self.hand_out_run(run));
+            }
         }
     }
 
     /// One output per term: within one, tickets are a range.
-    fn hand_out_run(&mut self, run: Run, upto: LogIndex) {
-        let run = if run.last() <= upto { Some(run) } else { run.prefix(upto) };
-        let Some(run) = run else { return };
+    fn hand_out_run(&mut self, run: Run) {
         let (term, first, last) = (run.term(), run.first(), run.last());
         let ready = self.commit.min(self.lane.durable());
         assert_eq!(first, self.handed.next(), "apply has no holes");
         assert!(last <= ready, "only what is committed and durable here is applied");
+        self.handed = last;
+        if self.tickets.are_none() {
+            // Nothing was ever proposed here: a follower.
+            self.note_handed_out(&run);
+            self.emit_apply(run, None);
+            return;
+        }
         let ended = &mut self.ended;
         self.tickets.superseded(term, last, |range| ended.push((range, Outcome::Superseded)));
-        self.handed = last;
         self.note_handed_out(&run);
         match self.tickets.next_of_core(term, first).filter(|index| *index <= last) {
             None => {
@@ -170,6 +206,7 @@ impl Node {
         }
     }
 
+    #[inline]
     fn emit_apply(&mut self, run: Run, first_ticket: Option<Ticket>) {
         let bytes = run.len_bytes();
         self.applying.push_back((run.last(), bytes));

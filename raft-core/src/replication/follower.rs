@@ -9,9 +9,13 @@
 //! **Upholds.** `inv:log-matching`, `inv:committed-immutable`, `inv:persist-before-send`.
 //! **Not here.** Durability of what was accepted (`storage/persist.rs`).
 
+use alloc::boxed::Box;
+use core::mem::take;
+
 use crate::{
     Node,
     error::{HaltReason, Rejected},
+    lazy::Lazy,
     lifecycle::disable::is_supported,
     log::{Entries, Run},
     message::{AppendEntries, AppendReply, AppendResult, Message},
@@ -28,7 +32,7 @@ pub(crate) struct Answer {
     /// Newest round seen from this leader.
     round: u64,
     /// The position refused and the hint, if the newest append was.
-    refused: Option<(LogIndex, LogPosition)>,
+    refused: Option<Box<(LogIndex, LogPosition)>>,
     told_round: u64,
     told_matched: LogIndex,
     /// The last thing told was a refusal: that the search has ended is news, even if the match is
@@ -49,7 +53,7 @@ impl Answer {
         word(self.told_matched.0);
         word(u64::from(self.told_refusal));
         word(u64::from(self.found));
-        if let Some((previous, hint)) = self.refused {
+        if let Some((previous, hint)) = self.refused.as_deref() {
             word(previous.0);
             word(hint.term.0);
             word(hint.index.0);
@@ -76,6 +80,9 @@ impl Node {
             }
             return Ok(());
         }
+        if self.calm && append.previous == self.log.last() {
+            return self.on_next_entries(from, append);
+        }
         let append = match self.above_base(append) {
             Ok(append) => append,
             Err(index) => {
@@ -93,15 +100,33 @@ impl Node {
             self.refuse(append.previous);
             return Ok(());
         }
-        self.answer.found |= core::mem::take(&mut self.answer.told_refusal);
+        self.take_matching(append);
+        self.on_new_leader_seen(from);
+        Ok(())
+    }
+
+    /// Takes an append that goes on exactly where the log ends, under calm: it matches, it is not
+    /// below the base, and it takes back nothing.
+    fn on_next_entries(&mut self, from: NodeId, append: AppendEntries) -> Result<(), Rejected> {
+        self.heard_from_leader(from, append.round);
+        self.on_void_transfer(append.void_transfer);
+        self.take_matching(append);
+        // A leader that was not heard before may end a transfer.
+        if !self.calm {
+            self.on_new_leader_seen(from);
+        }
+        Ok(())
+    }
+
+    /// The log holds the position before the entries: takes them, and the commit index.
+    fn take_matching(&mut self, append: AppendEntries) {
+        self.answer.found |= take(&mut self.answer.told_refusal);
         let verified = self.take_entries(append.previous.index, append.entries);
         self.verified = self.verified.max(verified);
         let commit = append.commit.min(self.verified);
         if commit > self.commit && self.halted.is_none() && self.speaks() {
             self.set_commit(commit);
         }
-        self.on_new_leader_seen(from);
-        Ok(())
     }
 
     /// A message of our own term's leader came: it is followed, and the timer starts anew.
@@ -175,7 +200,7 @@ impl Node {
         // The leader holds everything committed, so the search need never go below it.
         let hint = if hint.index < committed.index { committed } else { hint };
         self.note(Note::AppendRefused { previous, hint });
-        self.answer.refused = Some((previous.index, hint));
+        self.answer.refused = Some(Box::new((previous.index, hint)));
     }
 
     /// Brings the log in line with `entries`, which follow `before`. Returns the last index that
@@ -218,10 +243,14 @@ impl Node {
         if first <= self.log.last_index() && !self.cut_conflict(first) {
             return (first.prev(), false);
         }
-        if self.log.last().term != fresh.term() && !self.has_room_for_a_term() {
-            // A snapshot is being asked for; until it makes room the leader has to wait.
-            self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
-            return (first.prev(), false);
+        if self.log.last().term != fresh.term() {
+            // The index of terms grows.
+            self.stir();
+            if !self.has_room_for_a_term() {
+                // A snapshot is being asked for; until it makes room the leader has to wait.
+                self.note(Note::TermsFull { runs: self.log.term_runs() as u64 });
+                return (first.prev(), false);
+            }
         }
         let fits = if plain { fresh.len() } else { self.marks_fit(&fresh) };
         let fresh =
@@ -272,12 +301,13 @@ impl Node {
             return false;
         }
         assert!(from > self.verified, "a leader never conflicts with what it verified");
+        self.stir();
         self.note(Note::Truncated { from });
         self.log.truncate_from(from);
         self.lane.on_truncate(from);
-        self.apply_fetch.on_truncate(from);
-        for peer in &mut self.peers {
-            peer.progress.fetch.on_truncate(from);
+        let fetches = self.peers.iter_mut().map(|peer| &mut peer.progress.fetch);
+        for fetch in fetches.chain([&mut self.apply_fetch]).filter_map(Lazy::made) {
+            fetch.on_truncate(from);
         }
         let last = self.log.tail().last_entry().map(|entry| (entry.stamp, entry.label));
         if let Some((stamp, _)) = last {
@@ -308,14 +338,17 @@ impl Node {
         (fits || tail.entries() == 0).then_some(part)
     }
 
-    /// Sends the answer if it says anything new and what it says is durable.
-    pub(crate) fn send_append_reply(&mut self) {
-        if self.role() != Role::Follower
-            || self.quarantined
+    /// Whether nothing may be answered yet, whatever there is to say.
+    fn answer_is_held(&self) -> bool {
+        self.quarantined
             || self.is_another()
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
-        {
+    }
+
+    /// Sends the answer if it says anything new and what it says is durable. Followers only.
+    pub(crate) fn send_append_reply(&mut self) {
+        if !self.calm && self.answer_is_held() {
             return;
         }
         let Some(leader) = self.leader else { return };
@@ -334,8 +367,8 @@ impl Node {
             // whatever says otherwise.
             applied = if self.wants_data() { self.commit } else { LogIndex::ZERO };
             AppendResult::NeedSnapshot
-        } else if let Some((previous, hint)) = self.answer.refused {
-            self.answer.refused = None;
+        } else if let Some(refused) = self.answer.refused.take() {
+            let (previous, hint) = *refused;
             self.answer.told_refusal = true;
             AppendResult::Refused { previous, hint }
         } else {
@@ -361,14 +394,16 @@ impl Node {
     /// Tells senders of old terms what the term is now, and leaders that this disk is empty.
     pub(crate) fn send_stale_replies(&mut self) {
         self.with_peers(|node, peer| {
-            if core::mem::take(&mut peer.owed.stale_append) {
+            let Some(owed) = peer.owed.made() else { return };
+            let (stale, lacking) = (take(&mut owed.stale_append), owed.need_snapshot.take());
+            if stale {
                 let result = AppendResult::StaleTerm;
                 node.send(
                     peer,
                     Message::AppendReply(AppendReply { result, ..AppendReply::default() }),
                 );
             }
-            if let Some(round) = peer.owed.need_snapshot.take() {
+            if let Some(round) = lacking {
                 let result = AppendResult::NeedSnapshot;
                 let reply = AppendReply { round, result, ..AppendReply::default() };
                 node.send(peer, Message::AppendReply(reply));

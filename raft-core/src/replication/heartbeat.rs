@@ -57,10 +57,10 @@ impl Node {
         let Some(peer) = self.peer_mut(from) else { return };
         if round > peer.progress.acked_round {
             peer.progress.acked_round = round;
-            let left = peer.departing;
+            let left = *peer.departing;
             if left.is_some_and(|l| round > l.decided_round && peer.progress.matched >= l.index) {
                 // It holds the removal and knows that it is decided.
-                peer.departing = None;
+                peer.departing.clear();
             }
             self.on_round_answered();
         }

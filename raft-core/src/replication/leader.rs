@@ -35,16 +35,15 @@ impl Node {
             Diet::Stubs => stubs_upto,
             Diet::Nothing => LogIndex::ZERO,
         };
-        if self.peers.iter().any(|peer| self.append_due(peer, upto(peer), round, tells)) {
-            self.with_peers(|node, peer| {
-                if node.append_due(peer, upto(peer), round, tells) {
-                    node.send_append_to(peer, upto(peer), round, tells);
-                }
-            });
-        }
-        // A silent peer is told with its next probe.
-        let behind = self.peers.iter().any(|peer| {
-            peer.progress.told_commit < self.commit && peer.is_kept_up() && !peer.quiet.is_silent()
+        let mut behind = false;
+        self.with_peers(|node, peer| {
+            if node.append_due(peer, upto(peer), round, tells) {
+                node.send_append_to(peer, upto(peer), round, tells);
+            }
+            // A silent peer is told with its next probe.
+            behind |= peer.progress.told_commit < node.commit
+                && peer.is_kept_up()
+                && !peer.quiet.is_silent();
         });
         let RoleState::Leader(leader) = &mut self.role else { return };
         if !behind {
@@ -77,6 +76,7 @@ impl Node {
         if peer.progress.next <= self.log.base().index {
             // Even the position before its next entry is gone.
             peer.progress.become_snapshot();
+            self.stir();
             return;
         }
         if peer.quiet.is_silent() {
@@ -94,7 +94,7 @@ impl Node {
                 // An acknowledgement may have overtaken what was read for it.
                 let fetched = peer.progress.fetched.take();
                 if let Some(entries) = fetched.filter(|e| e.first() == Some(next)) {
-                    self.send_entries(peer, entries, round);
+                    self.send_entries(peer, *entries, round);
                     sent = true;
                     continue;
                 }

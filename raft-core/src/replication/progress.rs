@@ -14,6 +14,7 @@ use alloc::collections::VecDeque;
 use alloc::boxed::Box;
 
 use crate::{
+    lazy::{Empty, Lazy},
     log::Entries,
     options::Options,
     snapshot::send::{Sending, pause_ns},
@@ -32,6 +33,22 @@ pub enum ProgressState {
     Replicate,
     /// It needs a snapshot; no entries go until it holds one.
     Snapshot,
+}
+
+/// What a peer that needs a snapshot said and was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Supply {
+    /// One that is to help it must be above this; 0 for any.
+    pub(crate) above: LogIndex,
+    /// No other is sent before then.
+    pub(crate) after: Instant,
+    /// How many in a row did not help.
+    failures: u32,
+}
+
+impl Empty for Supply {
+    const EMPTY: &'static Self = &Self { above: LogIndex::ZERO, after: Instant(0), failures: 0 };
 }
 
 /// Progress of one peer in the current reign.
@@ -56,17 +73,13 @@ pub(crate) struct Progress {
     /// a network that reorders, is not sent a whole window anew for each message it refused.
     window: u64,
     /// Reads of older entries for this peer.
-    pub(crate) fetch: Fetch,
+    pub(crate) fetch: Lazy<Fetch>,
     /// Entries read back for this peer, sent at the next settle.
-    pub(crate) fetched: Option<Entries>,
+    pub(crate) fetched: Option<Box<Entries>>,
     /// The snapshot on its way to this peer.
     pub(crate) sending: Option<Box<Sending>>,
-    /// A snapshot that is to help it must be above this; 0 for any.
-    pub(crate) needs_above: LogIndex,
-    /// No other is sent before then.
-    pub(crate) snapshot_after: Instant,
-    /// Snapshots in a row that did not help.
-    failures: u32,
+    /// What is known of the snapshots it needs.
+    pub(crate) supply: Lazy<Supply>,
     inflight: VecDeque<(LogIndex, u64)>,
     inflight_bytes: u64,
 }
@@ -122,7 +135,9 @@ impl Progress {
         let news = matched > self.matched;
         if news {
             self.window = self.window.saturating_mul(2);
-            self.failures = 0;
+            if let Some(supply) = self.supply.made() {
+                supply.failures = 0;
+            }
         }
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
@@ -145,15 +160,16 @@ impl Progress {
     /// The log was compacted: what was asked for below is not there any more.
     pub(crate) fn on_compacted(&mut self, upto: LogIndex) {
         if self.next <= upto {
-            self.fetch = Fetch::Idle;
+            self.fetch.clear();
             self.fetched = None;
         }
     }
 
     /// A snapshot did not help, or not yet: the next one waits.
     pub(crate) fn back_off(&mut self, now: Instant, retry_ns: u64) {
-        self.snapshot_after = now.plus(pause_ns(retry_ns, self.failures));
-        self.failures = self.failures.saturating_add(1);
+        let supply = &mut *self.supply;
+        supply.after = now.plus(pause_ns(retry_ns, supply.failures));
+        supply.failures = supply.failures.saturating_add(1);
     }
 
     /// The peer refused: look for the match from `next` down, never at or below the known match.
@@ -167,7 +183,7 @@ impl Progress {
         self.next = next.max(self.matched.next());
         self.inflight.clear();
         self.inflight_bytes = 0;
-        self.fetch = Fetch::Idle;
+        self.fetch.clear();
         self.fetched = None;
     }
 }

@@ -7,6 +7,8 @@
 //! **Upholds.** `inv:monotone`, `inv:committed-durable`.
 //! **Not here.** Commit (`commit.rs`), sending (`leader.rs`).
 
+use alloc::boxed::Box;
+
 use crate::{
     Node,
     error::{HaltReason, Rejected},
@@ -55,13 +57,15 @@ impl Node {
         }
         self.settle_alive_transfers(from, &reply);
         let now = self.now;
-        if let Some(peer) = self.peer_mut(from) {
-            peer.applied = peer.applied.max(reply.applied);
-            peer.heard_at = Some(now);
-            peer.quiet.answered(now);
-        }
+        let Some(peer) = self.peer_mut(from) else { return Ok(()) };
+        peer.applied = peer.applied.max(reply.applied);
+        peer.heard_at = Some(now);
+        peer.quiet.answered(now);
+        let new_round = reply.round > peer.progress.acked_round;
         self.on_promise(from, &reply);
-        self.on_round_ack(from, reply.round);
+        if new_round {
+            self.on_round_ack(from, reply.round);
+        }
         Ok(())
     }
 
@@ -112,7 +116,7 @@ impl Node {
         let Some(peer) = self.peer_mut(peer) else { return };
         // What the peer needs may have moved on since; then the read was for nothing.
         if peer.progress.next == first && peer.progress.state == ProgressState::Replicate {
-            peer.progress.fetched = Some(entries);
+            peer.progress.fetched = Some(Box::new(entries));
         }
     }
 
@@ -187,8 +191,8 @@ impl Node {
 
     fn close_fetch(&mut self, asker: Option<NodeId>, to: Fetch) {
         match asker.map(|peer| self.peer_mut(peer)) {
-            None => self.apply_fetch = to,
-            Some(Some(peer)) => peer.progress.fetch = to,
+            None => self.apply_fetch.set(to),
+            Some(Some(peer)) => peer.progress.fetch.set(to),
             Some(None) => {}
         }
     }

@@ -54,7 +54,15 @@ impl Node {
     /// Lets go of what nobody needs. Small gains wait: while a slow peer is all that holds the
     /// rest, each step drops at least an eighth of what could go, so that not every entry the peer
     /// takes is a step of its own, and what is kept for it is over the bound by a seventh at most.
-    pub(super) fn compact_if_due(&mut self) {
+    #[inline]
+    pub(crate) fn compact_if_due(&mut self) {
+        if self.snapshots.newest.is_some() {
+            self.compact_behind_newest();
+        }
+    }
+
+    #[inline(never)]
+    fn compact_behind_newest(&mut self) {
         let base = self.log.base().index;
         if self.snapshots.newest_index().min(self.applied) <= base {
             return;

@@ -23,6 +23,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use crate::{
     Node,
+    lazy::Lazy,
     log::Run,
     output::{Output, PublishSnapshot},
     settings::Settings,
@@ -59,11 +60,49 @@ pub(crate) struct HandedOut {
     pub(crate) label: u64,
     /// Payload bytes handed out in this boot.
     pub(crate) bytes: u64,
+    /// The group's settings there, if they may be others than those in force.
+    behind: Option<Box<Behind>>,
+}
+
+/// Settings are in force from commit, and part of the machine's state once handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Behind {
+    /// As of what was handed out.
+    settings: Settings,
     /// Committed and not yet handed out: the node runs by them already, the machine's state does
     /// not include them.
     later: Vec<(LogIndex, Settings)>,
-    /// The group's settings there.
-    pub(crate) settings: Settings,
+}
+
+impl HandedOut {
+    /// From now on the settings in force may be others than `settings`, those of what was handed
+    /// out.
+    fn fall_behind(&mut self, settings: Settings) -> &mut Behind {
+        self.behind.get_or_insert_with(|| Box::new(Behind { settings, later: Vec::new() }))
+    }
+
+    /// Everything up to `upto` was handed out.
+    fn catch_up(&mut self, upto: LogIndex) {
+        let Some(behind) = &mut self.behind else { return };
+        let reached = behind.later.iter().take_while(|(at, _)| *at <= upto).count();
+        let Some((_, settings)) = behind.later.drain(..reached).next_back() else { return };
+        behind.settings = settings;
+        if behind.later.is_empty() {
+            self.behind = None;
+        }
+    }
+
+    /// The machine is brought to a snapshot at `index` with these settings.
+    fn jump(&mut self, index: LogIndex, settings: Settings) {
+        if let Some(behind) = &mut self.behind {
+            behind.later.retain(|(at, _)| *at > index);
+            behind.settings = settings;
+            if behind.later.is_empty() {
+                self.behind = None;
+            }
+        }
+    }
 }
 
 /// Everything about snapshots at this node.
@@ -85,27 +124,21 @@ pub(crate) struct Snapshots {
     /// To be published with the next write.
     pending: Option<Box<PublishSnapshot>>,
     /// Published by open writes, oldest first.
-    publishing: VecDeque<Box<SnapshotMeta>>,
+    publishing: Lazy<VecDeque<Box<SnapshotMeta>>>,
     /// The machine is being replaced by the snapshot at this index.
     installing: Option<LogIndex>,
     /// This node knew no configuration before the one being published: nothing is answered until
     /// it is durable.
     founding: bool,
     /// Staged snapshots that are not wanted and not yet told so.
-    unwanted: Vec<StageId>,
+    unwanted: Lazy<Vec<StageId>>,
 }
 
 impl Snapshots {
-    /// A node that boots from `newest`; `settings` are those its log begins with.
-    pub(crate) fn recovered(newest: Option<Box<SnapshotMeta>>, settings: Settings) -> Self {
-        let mut handed_out = HandedOut {
-            known_at: LogIndex::ZERO,
-            stamp: 0,
-            label: 0,
-            bytes: 0,
-            later: Vec::new(),
-            settings,
-        };
+    /// A node that boots from `newest`.
+    pub(crate) fn recovered(newest: Option<Box<SnapshotMeta>>) -> Self {
+        let mut handed_out =
+            HandedOut { known_at: LogIndex::ZERO, stamp: 0, label: 0, bytes: 0, behind: None };
         if let Some(meta) = &newest {
             handed_out.known_at = meta.index();
             handed_out.stamp = meta.stamp;
@@ -120,10 +153,10 @@ impl Snapshots {
             wanted: false,
             retry_at: None,
             pending: None,
-            publishing: VecDeque::new(),
+            publishing: Lazy::default(),
             installing: None,
             founding: false,
-            unwanted: Vec::new(),
+            unwanted: Lazy::default(),
         }
     }
 
@@ -147,9 +180,29 @@ impl Snapshots {
         self.founding
     }
 
-    /// Settings were committed at `index`.
-    pub(crate) fn settings_committed(&mut self, index: LogIndex, settings: Settings) {
-        self.handed_out.later.push((index, settings));
+    /// Whether none is on its way into the disk or the machine, and no stage waits to be dropped.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.is_none()
+            && self.publishing.is_empty()
+            && self.installing.is_none()
+            && self.unwanted.is_empty()
+            && !self.founding
+    }
+
+    /// Settings were committed at `index`, after `before`.
+    pub(crate) fn settings_committed(
+        &mut self,
+        before: Settings,
+        index: LogIndex,
+        settings: Settings,
+    ) {
+        self.handed_out.fall_behind(before).later.push((index, settings));
+    }
+
+    /// Those of a snapshot are in force before the machine is brought to it; `before` were until
+    /// now.
+    pub(crate) fn settings_adopted(&mut self, before: Settings) {
+        self.handed_out.fall_behind(before);
     }
 
     /// What decides future behaviour, numbers of requests aside.
@@ -157,7 +210,7 @@ impl Snapshots {
         word(self.newest_index().0);
         word(self.handed_out.known_at.0);
         word(self.handed_out.bytes.saturating_sub(self.bytes_at_newest));
-        word(self.handed_out.later.len() as u64);
+        word(self.handed_out.behind.as_ref().map_or(0, |behind| behind.later.len() as u64));
         word(self.taking.as_ref().map_or(u64::MAX, |taking| taking.index().0));
         word(u64::from(self.wanted) | u64::from(self.founding) << 1);
         word(self.retry_at.map_or(u64::MAX, |at| at.since(now)));
@@ -188,15 +241,14 @@ impl Node {
         if !self.snapshots.publishing.is_empty() {
             self.install_published();
         }
-        for stage in self.snapshots.unwanted.drain(..) {
+        for stage in self.snapshots.unwanted.made().into_iter().flat_map(|made| made.drain(..)) {
             self.outbox.push_back(Output::DiscardSnapshot(stage));
         }
     }
 
-    /// Takes and compacts what is due: after all that could be handed out for apply was.
-    pub(crate) fn settle_compaction(&mut self) {
-        self.take_if_due();
-        self.compact_if_due();
+    /// The group's settings as of what was handed out for apply.
+    pub(crate) fn settings_handed_out(&self) -> Settings {
+        self.snapshots.handed_out.behind.as_ref().map_or(self.settings, |behind| behind.settings)
     }
 
     /// `run` was handed out for apply.
@@ -208,11 +260,8 @@ impl Node {
             out.stamp = entry.stamp;
             out.label = entry.label;
         }
-        if !out.later.is_empty() {
-            let reached = out.later.iter().take_while(|(at, _)| *at <= run.last()).count();
-            if let Some((_, settings)) = out.later.drain(..reached).next_back() {
-                out.settings = settings;
-            }
+        if out.behind.is_some() {
+            out.catch_up(run.last());
         }
         if self.marks.history.len() > 0 {
             self.marks.history.settle_upto(run.last());
@@ -225,6 +274,7 @@ impl Node {
 
     pub(crate) fn on_snapshot_tick(&mut self) {
         if self.snapshots.retry_at.is_some_and(|at| self.now >= at) {
+            self.stir();
             self.snapshots.retry_at = None;
         }
     }

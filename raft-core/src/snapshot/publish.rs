@@ -20,7 +20,6 @@ use crate::{
     input::Changed,
     options::Options,
     output::{Outcome, Output, PublishSnapshot},
-    storage::fetch::Fetch,
     types::{LogIndex, LogPosition, StageId},
 };
 
@@ -43,7 +42,7 @@ impl Node {
             self.last_label = Some(meta.label);
         }
         // What was asked for is covered by the snapshot, or will be asked for again.
-        self.apply_fetch = Fetch::Idle;
+        self.apply_fetch.clear();
         self.apply_fetched = None;
         if meta.lacks_data() {
             self.stub_appended(position.index);
@@ -69,7 +68,7 @@ impl Node {
         self.log.reset_to(position);
         self.last_stamp = stamp;
         for peer in &mut self.peers {
-            peer.progress.fetch = Fetch::Idle;
+            peer.progress.fetch.clear();
             peer.progress.fetched = None;
         }
         self.log_changed(first_gone);
@@ -79,13 +78,16 @@ impl Node {
     /// Configuration and settings are the snapshot's, and those of entries that stay above it.
     fn adopt_meta(&mut self, meta: &SnapshotMeta, keep_log: bool) {
         let upto = if keep_log { meta.index() } else { LogIndex(u64::MAX) };
-        self.marks.settings.retain(|(index, _)| *index > upto);
+        if let Some(settings) = self.marks.settings.made() {
+            settings.retain(|(index, _)| *index > upto);
+        }
         if !keep_log {
             self.skips_truncated(LogIndex::ZERO);
         }
         self.marks.history.rebase(meta.configuration_index, meta.configuration.clone(), upto);
         self.marks.announce_again();
-        self.settings = meta.settings;
+        let before = core::mem::replace(&mut self.settings, meta.settings);
+        self.snapshots.settings_adopted(before);
         Options::adopt_in(&mut self.options, &meta.settings);
         self.configuration_in_force(None);
     }
@@ -112,8 +114,7 @@ impl Node {
             out.known_at = index;
             out.stamp = meta.stamp;
             out.label = meta.label;
-            out.later.retain(|(at, _)| *at > index);
-            out.settings = meta.settings;
+            out.jump(index, meta.settings);
             self.handed = index;
             self.skips_covered(index);
             self.applying.push_back((index, 0));

@@ -82,17 +82,20 @@ impl Node {
         if peer.counted_match() > LogIndex::ZERO {
             return;
         }
-        peer.progress.needs_above = above;
+        if peer.progress.supply.above != above {
+            peer.progress.supply.above = above;
+        }
         let began = peer.progress.state != ProgressState::Snapshot;
         if began {
             peer.progress.become_snapshot();
         }
         // An idle group has nothing newer to take a snapshot of. No more of it than of snapshots.
-        let idle = last <= above && commit == last && now >= peer.progress.snapshot_after;
+        let idle = last <= above && commit == last && now >= peer.progress.supply.after;
         let grows = idle && !transfers && last.0 < NUMBER_MAX;
         if grows {
             peer.progress.back_off(now, retry_ns);
         }
+        self.stir();
         if began {
             self.changed(Changed::PROGRESS);
         }
@@ -128,7 +131,7 @@ impl Node {
                 let (number, meta) = (sending.number, sending.meta.clone());
                 self.ask_to_send(peer, number, meta);
             }
-        } else if self.now >= peer.progress.snapshot_after {
+        } else if self.now >= peer.progress.supply.after {
             match self.means_for(peer) {
                 Means::Message(meta) => self.send_meta(peer, meta, round),
                 Means::Driver(meta) if *room > 0 => {
@@ -211,7 +214,7 @@ impl Node {
     /// Whether a snapshot is of use to a peer: it is above what the peer stands on, and does not
     /// take from it the vote that a later configuration gives to this life of its disk.
     fn serves(&self, peer: &Peer, meta: &SnapshotMeta) -> bool {
-        let above = peer.progress.needs_above;
+        let above = peer.progress.supply.above;
         let stated = self.configuration.incarnation(peer.id);
         let disowned = stated != Incarnation(0)
             && meta.configuration.is_voter(peer.id)
@@ -231,7 +234,7 @@ impl Node {
             SnapshotMeta::empty(
                 LogPosition::ZERO,
                 configuration.clone(),
-                self.snapshots.handed_out.settings,
+                self.settings_handed_out(),
                 machine_id,
             )
         })

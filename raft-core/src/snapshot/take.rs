@@ -136,7 +136,7 @@ impl Node {
     }
 
     /// Asks for a snapshot of the machine as it will stand after all that was handed out so far.
-    pub(super) fn take_if_due(&mut self) {
+    pub(crate) fn take_if_due(&mut self) {
         let sut = &self.snapshots;
         let entries = self.handed.since(sut.newest_index());
         if entries == 0 || sut.taking.is_some() || sut.retry_at.is_some() {
@@ -174,7 +174,7 @@ impl Node {
             position: LogPosition::new(term, self.handed),
             configuration: configuration.clone(),
             configuration_index,
-            settings: out.settings,
+            settings: self.settings_handed_out(),
             stamp: out.stamp,
             label: out.label,
             machine_id: self.options.machine_id,

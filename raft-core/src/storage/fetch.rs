@@ -8,7 +8,10 @@
 //! **Upholds.** `inv:log-matching`, `inv:lane-order`.
 //! **Not here.** Who asks (`replication/leader.rs`, `apply.rs`).
 
-use crate::types::{Instant, LogIndex, NodeId};
+use crate::{
+    lazy::Empty,
+    types::{Instant, LogIndex, NodeId},
+};
 
 /// Names one `ReadEntries`. Opaque: give it back unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +74,10 @@ pub(crate) enum Fetch {
     },
     /// Refused as busy; ask again then.
     Later(Instant),
+}
+
+impl Empty for Fetch {
+    const EMPTY: &'static Self = &Self::Idle;
 }
 
 impl Fetch {

@@ -16,9 +16,10 @@
 //! **Upholds.** `inv:persist-before-send`, `inv:committed-durable`.
 //! **Not here.** When a write is made (`settle.rs`).
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use crate::{
+    lazy::Lazy,
     rng::mix,
     storage::{DisableReason, HardState},
     types::{BootId, ClusterId, LogIndex, NodeId, RecoveryEpoch, Term},
@@ -71,7 +72,8 @@ impl HardMark {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct OpenPersist {
     mark: LogIndex,
-    hard: HardMark,
+    /// The hard state, if it is another than that of the write before.
+    hard: Option<Box<HardMark>>,
     /// The snapshot it publishes.
     published: Option<LogIndex>,
     acknowledged: bool,
@@ -98,13 +100,12 @@ pub(crate) struct PersistLane {
     open: VecDeque<OpenPersist>,
     /// Sequence of the newest write handed out.
     issued: u64,
-    /// Log and hard state as of the newest write handed out.
+    /// The log as of the newest write handed out.
     handed: LogIndex,
-    handed_hard: HardMark,
     /// The log must be cut here before anything is appended.
-    truncate_from: Option<LogIndex>,
+    truncate_from: Lazy<Option<LogIndex>>,
     /// A snapshot at this index goes with the next write.
-    publish: Option<LogIndex>,
+    publish: Lazy<Option<LogIndex>>,
     /// As of the longest complete prefix.
     durable: LogIndex,
     durable_hard: HardMark,
@@ -123,9 +124,8 @@ impl PersistLane {
             open: VecDeque::new(),
             issued: 0,
             handed: last,
-            handed_hard: mark,
-            truncate_from: None,
-            publish: None,
+            truncate_from: Lazy::default(),
+            publish: Lazy::default(),
             durable: last,
             durable_hard: mark,
             published: None,
@@ -134,9 +134,13 @@ impl PersistLane {
 
     /// Everything that decides what completions will do, numbers of writes aside.
     pub(crate) fn fold(&self, mut word: impl FnMut(u64)) {
-        let hards = self.open.iter().map(|open| (open.mark, &open.hard, open.acknowledged));
+        let mut newest = &self.durable_hard;
+        let hards = self.open.iter().map(|open| {
+            newest = open.hard.as_deref().unwrap_or(newest);
+            (open.mark, newest, open.acknowledged)
+        });
         let own =
-            [(self.handed, &self.handed_hard, false), (self.durable, &self.durable_hard, true)];
+            [(self.handed, self.handed_hard(), false), (self.durable, &self.durable_hard, true)];
         for (mark, hard, acknowledged) in hards.chain(own) {
             word(mark.0);
             word(hard.term.0);
@@ -152,7 +156,7 @@ impl PersistLane {
         word(self.open.len() as u64);
         word(self.truncate_from.map_or(0, |from| from.0));
         let published = self.open.iter().map(|open| open.published);
-        for at in published.chain([self.publish]) {
+        for at in published.chain([*self.publish]) {
             word(at.map_or(0, |at| at.0.saturating_add(1)));
         }
     }
@@ -198,7 +202,27 @@ impl PersistLane {
         self.handed < last
             || self.truncate_from.is_some()
             || self.publish.is_some()
-            || self.handed_hard != HardMark::of(hard)
+            || *self.handed_hard() != HardMark::of(hard)
+    }
+
+    /// The hard state as of the newest write handed out.
+    fn handed_hard(&self) -> &HardMark {
+        let newest = self.open.iter().rev().find_map(|open| open.hard.as_deref());
+        newest.unwrap_or(&self.durable_hard)
+    }
+
+    /// How far the log was handed out to be written.
+    pub(crate) const fn handed(&self) -> LogIndex {
+        self.handed
+    }
+
+    /// Whether `hard` is durable, no open write carries another, and nothing but entries is to be
+    /// written.
+    pub(crate) fn is_settled(&self, hard: &HardMark) -> bool {
+        self.durable_hard == *hard
+            && self.open.iter().all(|open| open.hard.is_none() && open.published.is_none())
+            && self.truncate_from.is_none()
+            && self.publish.is_none()
     }
 
     /// Marks everything up to `last` and `hard` as handed out in one write. Returns its
@@ -211,13 +235,25 @@ impl PersistLane {
     ) -> (PersistAck, bool, Option<LogIndex>, LogIndex) {
         self.issued = self.issued.saturating_add(1);
         let mark = HardMark::of(hard);
-        let with_hard = mark != self.handed_hard;
+        let with_hard = mark != *self.handed_hard();
+        let hard = with_hard.then(|| Box::new(mark));
         let from = core::mem::replace(&mut self.handed, last);
-        self.handed_hard = mark;
-        let published = self.publish.take();
-        self.open.push_back(OpenPersist { mark: last, hard: mark, published, acknowledged: false });
+        let published = *self.publish;
+        self.publish.clear();
+        let cut = *self.truncate_from;
+        self.truncate_from.clear();
+        self.open.push_back(OpenPersist { mark: last, hard, published, acknowledged: false });
         let ack = PersistAck { tag: self.tag, sequence: self.issued };
-        (ack, with_hard, self.truncate_from.take(), from)
+        (ack, with_hard, cut, from)
+    }
+
+    /// [`PersistLane::issue`] where there is nothing but entries to write.
+    pub(crate) fn issue_entries(&mut self, last: LogIndex) -> (PersistAck, LogIndex) {
+        self.issued = self.issued.saturating_add(1);
+        let from = core::mem::replace(&mut self.handed, last);
+        let open = OpenPersist { mark: last, hard: None, published: None, acknowledged: false };
+        self.open.push_back(open);
+        (PersistAck { tag: self.tag, sequence: self.issued }, from)
     }
 
     /// The log was cut at `from`: nothing there or above counts as handed out or durable.
@@ -225,7 +261,8 @@ impl PersistLane {
         let below = from.prev();
         if self.handed > below {
             self.handed = below;
-            self.truncate_from = Some(self.truncate_from.map_or(from, |old| old.min(from)));
+            let cut = self.truncate_from.map_or(from, |old| old.min(from));
+            *self.truncate_from = Some(cut);
         }
         self.durable = self.durable.min(below);
         for open in &mut self.open {
@@ -236,7 +273,7 @@ impl PersistLane {
     /// A snapshot at `at` is published with the next write; the log stays.
     pub(crate) fn on_publish(&mut self, at: LogIndex) {
         assert!(self.publish.is_none(), "one write publishes one snapshot");
-        self.publish = Some(at);
+        *self.publish = Some(at);
     }
 
     /// The same, and the log is emptied and goes on at `at`. Of what was written so far only what
@@ -245,7 +282,7 @@ impl PersistLane {
         assert!(committed < at, "what is committed is never reset (inv:committed-immutable)");
         self.on_publish(at);
         self.handed = at;
-        self.truncate_from = None;
+        self.truncate_from.clear();
         self.durable = self.durable.min(committed);
         for open in &mut self.open {
             open.mark = open.mark.min(committed);
@@ -271,7 +308,9 @@ impl PersistLane {
         slot.acknowledged = true;
         while let Some(done) = self.open.front().filter(|open| open.acknowledged) {
             self.durable = self.durable.max(done.mark);
-            self.durable_hard = done.hard;
+            if let Some(hard) = &done.hard {
+                self.durable_hard = **hard;
+            }
             self.published = self.published.max(done.published);
             self.open.pop_front();
         }

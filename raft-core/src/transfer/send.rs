@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use crate::{
     Node,
     error::{HaltReason, OperationFailure, Rejected, UnknownReason},
+    lazy::Empty,
     message::{Message, TimeoutNow, TransferRefused},
     role::RoleState,
     types::{Instant, LogIndex, NodeId, OperationTicket, Term},
@@ -50,7 +51,16 @@ pub(crate) struct Watched {
     deadline: Instant,
 }
 
+impl Empty for Handover {
+    const EMPTY: &'static Self = &Self { authorised: None, void: 0, refused: None, watched: None };
+}
+
 impl Handover {
+    /// Whether no refusal is owed and no transfer is watched.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.watched.is_none() && self.refused.as_ref().is_none_or(|refusal| refusal.to.is_none())
+    }
+
     /// Another term began: nothing of the old one holds.
     pub(crate) fn enter_term(&mut self) {
         self.authorised = None;
@@ -77,7 +87,7 @@ impl Node {
     /// Sends `TimeoutNow`, or the refusal of one, when due; the caller has checked that our term
     /// is durable.
     pub(crate) fn send_transfer(&mut self) {
-        if let Some(refusal) = &mut self.handover.refused
+        if let Some(refusal) = self.handover.made().and_then(|made| made.refused.as_mut())
             && let Some(to) = refusal.to.take()
         {
             let answer = refusal.answer;
@@ -190,7 +200,7 @@ impl Node {
     }
 
     fn end_watched(&mut self, result: Result<LogIndex, OperationFailure>) {
-        if let Some(watched) = self.handover.watched.take() {
+        if let Some(watched) = self.handover.made().and_then(|made| made.watched.take()) {
             self.end_operation(watched.ticket, result);
         }
     }

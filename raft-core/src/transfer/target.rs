@@ -28,7 +28,7 @@ impl Node {
             return Err(Rejected::Malformed);
         }
         let transfer = ask.transfer;
-        if let Some(refusal) = &mut self.handover.refused
+        if let Some(refusal) = self.handover.made().and_then(|made| made.refused.as_mut())
             && refusal.answer.transfer == transfer
         {
             // The refusal got lost; what was refused once stays refused.
@@ -63,7 +63,9 @@ impl Node {
 
     /// The leader of our term says that its transfers up to this number are void.
     pub(crate) fn on_void_transfer(&mut self, upto: u64) {
-        self.handover.void = self.handover.void.max(upto);
+        if upto > self.handover.void {
+            self.handover.void = upto;
+        }
     }
 
     /// Whether `message` of `term` asks for a vote on behalf of the leader of exactly our term.

@@ -82,11 +82,13 @@ impl AliveTransfers {
 impl Node {
     /// A peer answered; perhaps it is the target of a transfer that is over.
     pub(crate) fn settle_alive_transfers(&mut self, from: NodeId, reply: &AppendReply) {
-        let matched = self.peer(from).map_or(LogIndex::ZERO, |peer| peer.progress.matched);
         let RoleState::Leader(leader) = &mut self.role else { return };
-        if !leader.alive_transfers.open.is_empty() {
-            leader.alive_transfers.settle(from, matched, reply.round);
+        if leader.alive_transfers.open.is_empty() {
+            return;
         }
+        let peer = self.peers.iter().find(|peer| peer.id == from);
+        let matched = peer.map_or(LogIndex::ZERO, |peer| peer.progress.matched);
+        leader.alive_transfers.settle(from, matched, reply.round);
     }
 
     /// Transfers of this reign up to this number are void; said in every append.
