@@ -259,7 +259,6 @@ impl Node {
         self.clock_back = now < self.now;
         if self.clock_back {
             self.clock_regressions = self.clock_regressions.saturating_add(1);
-            self.void_lease();
         } else {
             self.now = now;
         }
@@ -267,6 +266,9 @@ impl Node {
         let result = if self.halted.is_some() { Err(Rejected::Halted) } else { self.route(input) };
         match result {
             Ok(()) => {
+                if self.clock_back {
+                    self.void_lease();
+                }
                 self.settled = Accepted::default();
                 // Field by field: a copy as a whole would wait for the stores to each of them.
                 let Accepted { changed, log_from, issued } = self.accepted;
@@ -276,6 +278,11 @@ impl Node {
                 self.rejections.resize(Rejected::COUNT, 0);
                 if let Some(count) = self.rejections.get_mut(rejected as usize) {
                     *count = count.saturating_add(1);
+                }
+                // A refusal leaves nothing behind, but for the one that is about the clock itself:
+                // who was told that there is no lease must not get one by asking again.
+                if self.clock_back && rejected == Rejected::LeaseUnavailable {
+                    self.void_lease();
                 }
                 // The reason of a refusal is worth a look too.
                 self.unsettled |= !self.notes.is_empty();

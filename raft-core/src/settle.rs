@@ -177,6 +177,7 @@ impl Node {
         self.report_operations();
         self.reads.fail_all(read);
         self.release_failed_reads();
+        self.role_ends();
         self.outbox.push_back(Output::Halted(reason));
     }
 }

@@ -96,8 +96,15 @@ impl Node {
         before: &Configuration,
         after: &Configuration,
     ) -> Result<(), ChangeError> {
+        // One that was made a data member, or is to be, says nothing that counts before it holds
+        // data, which may need a snapshot that nobody has taken yet.
+        let gets_data = |node: &NodeId| before.is_witness(*node) && !after.is_witness(*node);
+        let holds_data = |peer: &Peer| {
+            peer.counts_from == LogIndex::ZERO || peer.counted_match() > LogIndex::ZERO
+        };
         let answers = |node: &NodeId| {
-            *node == self.hard.node || self.peer(*node).is_some_and(|p| self.heard_lately(p))
+            let heard = |peer: &Peer| self.heard_lately(peer) && holds_data(peer);
+            *node == self.hard.node || !gets_data(node) && self.peer(*node).is_some_and(heard)
         };
         let dropped: usize = after.parts().witnesses.iter().fold(0, |count, node| {
             let drops = before.is_voter(*node) && !before.is_witness(*node);

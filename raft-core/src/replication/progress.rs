@@ -99,13 +99,16 @@ impl Progress {
     /// An append up to `last` left.
     pub(crate) fn on_sent(&mut self, last: LogIndex, bytes: u64) {
         match self.state {
-            ProgressState::Probe | ProgressState::Snapshot => self.probing = true,
-            ProgressState::Replicate => {
-                self.next = last.next();
-                self.inflight.push_back((last, bytes));
-                self.inflight_bytes = self.inflight_bytes.saturating_add(bytes);
+            ProgressState::Probe | ProgressState::Snapshot => {
+                // It takes the place of one that got lost.
+                self.probing = true;
+                self.inflight.clear();
+                self.inflight_bytes = 0;
             }
+            ProgressState::Replicate => self.next = last.next(),
         }
+        self.inflight.push_back((last, bytes));
+        self.inflight_bytes = self.inflight_bytes.saturating_add(bytes);
     }
 
     /// The peer holds everything up to `matched`. Returns whether that is news.
@@ -127,8 +130,17 @@ impl Progress {
         news
     }
 
-    /// The peer accepted what was sent: its match point is known.
+    /// The peer accepted what was sent: its match point is known. A probe that is still under way,
+    /// because something else told the match (a snapshot that was taken), is not sent once more; if
+    /// it got lost, the refusal of what follows says so.
     pub(crate) fn become_replicate(&mut self) {
+        match self.inflight.back() {
+            Some((last, _)) if self.probing => self.next = self.next.max(last.next()),
+            _ => {
+                self.inflight.clear();
+                self.inflight_bytes = 0;
+            }
+        }
         self.state = ProgressState::Replicate;
         self.probing = false;
         self.sending = None;
@@ -194,6 +206,28 @@ mod tests {
         assert_eq!(sut.inflight(), (1, 10));
         sut.on_sent(LogIndex(9), 90);
         assert!(!sut.may_send(&options), "bytes under way");
+    }
+
+    #[test]
+    fn a_probe_under_way_is_not_sent_again_when_something_else_tells_the_match() {
+        let options = Options { inflight_messages_max: 1, ..Options::default() };
+        let mut sut = Progress::start(LogIndex(9));
+        sut.on_sent(LogIndex(10), 7);
+        sut.on_sent(LogIndex(10), 7);
+        assert_eq!(sut.inflight(), (1, 7), "the one probe there is");
+        assert!(sut.on_matched(LogIndex(9)));
+        sut.become_replicate();
+        assert_eq!((sut.next, sut.inflight()), (LogIndex(11), (1, 7)));
+        assert!(!sut.may_send(&options), "it fills the window as any other");
+        sut.on_matched(LogIndex(10));
+        assert_eq!(sut.inflight(), (0, 0));
+        // One whose time is up, as far as is known here, is no longer under way.
+        let mut sut = Progress::start(LogIndex(9));
+        sut.on_sent(LogIndex(10), 7);
+        sut.probing = false;
+        sut.on_matched(LogIndex(9));
+        sut.become_replicate();
+        assert_eq!((sut.next, sut.inflight()), (LogIndex(10), (0, 0)));
     }
 
     #[test]

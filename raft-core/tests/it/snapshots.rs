@@ -388,6 +388,43 @@ fn an_acknowledgement_ends_the_state_before_the_report_does() {
 }
 
 #[test]
+fn after_a_shipment_no_entry_is_sent_twice() {
+    // Whichever comes first: the transport's report, which has the peer probed, or the peer's own
+    // word, or the word in the middle of a heartbeat.
+    for report_first in [true, false] {
+        let mut rig = one_behind();
+        rig.run(100 * MS);
+        for _ in 0..2 {
+            rig.propose(1, "later");
+            rig.deliver_among(&[1, 2]);
+        }
+        let parcel = rig.parcels.remove(0);
+        let mut sent = Vec::new();
+        let report = |rig: &mut Rig| {
+            let _late = rig.step(1, Input::SnapshotSent(parcel.send.id));
+        };
+        if report_first {
+            report(&mut rig);
+        }
+        rig.stage(3, parcel.image.clone(), 1, 1).unwrap();
+        if !report_first {
+            report(&mut rig);
+        }
+        let is_its_own = |e: &raft_core::Envelope| [e.from.0, e.to.0].contains(&3);
+        while !rig.net.is_empty() {
+            rig.net.retain(is_its_own);
+            let to_it = rig.net.iter().filter(|e| e.to.0 == 3 && is_append(e));
+            sent.extend(to_it.flat_map(|e| {
+                as_append(&e.message).entries.iter().map(|e| e.position.index.0).collect::<Vec<_>>()
+            }));
+            rig.deliver(|_| true);
+        }
+        assert_eq!(sent, [10, 11], "the report first: {report_first}");
+        assert_eq!((rig.node(3).last().index.0, rig.progress(1, 3)), (11, (11, 12)));
+    }
+}
+
+#[test]
 fn terms_near_their_bound_ask_for_a_snapshot_and_a_full_index_takes_no_more() {
     let mut options = plain();
     options.term_runs_max = 4;
