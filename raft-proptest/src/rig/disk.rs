@@ -38,7 +38,7 @@ impl Disk {
                 log.push((position, entry_at(position)));
             }
         }
-        let snapshot = boot.snapshot.clone();
+        let snapshot = boot.snapshot.as_deref().cloned();
         Self { hard: boot.hard_state.clone(), log, snapshot, open: VecDeque::new() }
     }
 
