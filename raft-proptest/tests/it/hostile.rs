@@ -52,7 +52,7 @@ fn nothing_breaks_a_promise() {
     assert!(total.steps >= 100_000 && total.refused >= 20_000, "too tame: {total:?}");
     assert!(total.by_role.iter().all(|steps| *steps >= 5_000), "a role is missing: {total:?}");
     assert!(total.applies >= 1_000 && total.fetches >= 500, "too little done: {total:?}");
-    assert!(total.installs >= 100, "too few snapshots: {total:?}");
+    assert!(total.installs >= 10, "too few snapshots: {total:?}");
 }
 
 #[test]
