@@ -208,8 +208,13 @@ impl fmt::Display for Rejected {
 
 impl core::error::Error for Rejected {}
 
+/// One reason with two causes, and the caller cannot tell them apart: so the text names both.
+pub(crate) const STORE_STALLED: &str =
+    "the store takes no more now: too much is not yet durable, or its driver called it full";
+
 /// Why a proposal was refused. Definite: nothing was appended, now or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ProposeError {
     /// Ask the node hinted at, or any other.
@@ -258,7 +263,8 @@ pub enum ProposeError {
         /// Which queue.
         priority: Priority,
     },
-    /// Wait for the disk.
+    /// Wait for the store: too much is not yet durable, or its driver said that it takes no more
+    /// (`Input::Capacity`).
     CommitStalled,
     /// The deadline given is not in the future.
     DeadlinePassed,
@@ -294,7 +300,7 @@ impl fmt::Display for ProposeError {
             Self::QueueFull { priority: Priority::Low } => {
                 f.write_str("too many proposals of low priority wait")
             }
-            Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::CommitStalled => f.write_str(STORE_STALLED),
             Self::DeadlinePassed => f.write_str("the deadline is not in the future"),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
@@ -305,6 +311,7 @@ impl core::error::Error for ProposeError {}
 
 /// Why a read was refused. Reads have no effect, so this is always definite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ReadError {
     /// Ask the node hinted at, or any other.
@@ -331,7 +338,8 @@ pub enum ReadError {
         /// How many payload bytes.
         bytes: u64,
     },
-    /// The disk is behind, and a read through the log needs a place in it.
+    /// A read through the log needs a place in it, and the store takes no more: too much is not yet
+    /// durable, or its driver said so (`Input::Capacity`).
     CommitStalled,
     /// No lease now; choose another level.
     LeaseUnavailable(NoLease),
@@ -377,7 +385,7 @@ impl fmt::Display for ReadError {
             Self::ApplyQueueFull { entries, bytes } => {
                 write!(f, "the machine is behind by {entries} entries, {bytes} bytes")
             }
-            Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::CommitStalled => f.write_str(STORE_STALLED),
             Self::LeaseUnavailable(why) => write!(f, "no lease: {why}"),
             Self::IndexTooFarAhead { last } => {
                 write!(f, "the index is too far above {last}, the last one here")

@@ -269,7 +269,6 @@ impl Node {
         self.clock_back = now < self.now;
         if self.clock_back {
             self.clock_regressions = self.clock_regressions.saturating_add(1);
-            self.void_lease();
         } else {
             self.now = now;
         }
@@ -277,6 +276,9 @@ impl Node {
         let result = if self.halted.is_some() { Err(Rejected::Halted) } else { self.route(input) };
         match result {
             Ok(()) => {
+                if self.clock_back {
+                    self.void_lease();
+                }
                 // Field by field: a copy as a whole would wait for the stores to each of them.
                 let Accepted { changed, log_from, issued } = self.accepted;
                 self.accepted = Accepted::default();
@@ -285,6 +287,11 @@ impl Node {
             Err(rejected) => {
                 self.accepted = Accepted { changed, log_from, issued: Issued::Nothing };
                 self.count_refusal(rejected);
+                // A refusal leaves nothing behind, but for the one that is about the clock itself:
+                // who was told that there is no lease must not get one by asking again.
+                if self.clock_back && rejected == Rejected::LeaseUnavailable {
+                    self.void_lease();
+                }
                 Err(rejected)
             }
         }

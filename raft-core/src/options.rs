@@ -185,8 +185,29 @@ impl Default for Options {
     }
 }
 
+/// Under a name of its own, or what is read would be borrowed for ever.
+type LimitName = &'static str;
+
+/// Reads the name of a limit back: one of those there are.
+#[cfg(feature = "serde")]
+fn limit_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<LimitName, D::Error> {
+    one_of(Options::default().limits().map(|(name, _)| name), from)
+}
+
+/// Reads one of `names` back.
+#[cfg(feature = "serde")]
+pub(crate) fn one_of<'de, D: serde::Deserializer<'de>>(
+    names: impl IntoIterator<Item = &'static str>,
+    from: D,
+) -> Result<&'static str, D::Error> {
+    let found = <alloc::string::String as serde::Deserialize>::deserialize(from)?;
+    let known = names.into_iter().find(|name| *name == found);
+    known.ok_or_else(|| serde::de::Error::custom("no limit of this name"))
+}
+
 /// A relation between tunables that does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OptionsError {
     /// `heartbeat_ns` must be above 0 and below `election_min_ns`.
@@ -196,7 +217,7 @@ pub enum OptionsError {
     /// `check_quorum_ns` must be at least `election_min_ns`.
     CheckQuorum,
     /// The named limit must be above 0.
-    Zero(&'static str),
+    Zero(#[cfg_attr(feature = "serde", serde(deserialize_with = "limit_name"))] LimitName),
     /// `entry_bytes_max` must be at most `tail_bytes_max`, or an accepted entry could never be
     /// held.
     EntryAboveTail,
@@ -276,12 +297,9 @@ impl Options {
         self.apply_queue_bytes_max = settings.apply_queue_bytes_max;
     }
 
-    /// Checks every relation.
-    ///
-    /// # Errors
-    /// The first relation that does not hold.
-    pub fn validate(&self) -> Result<(), OptionsError> {
-        let limits = [
+    /// Every limit that must be above 0, by name.
+    fn limits(&self) -> [(&'static str, u64); 22] {
+        [
             ("inflight_messages_max", u64::from(self.inflight_messages_max)),
             ("inflight_bytes_max", self.inflight_bytes_max),
             ("append_entries_max", self.append_entries_max),
@@ -304,8 +322,15 @@ impl Options {
             ("snapshot_sends_max", u64::from(self.snapshot_sends_max)),
             ("transfer_timeout_ns", self.transfer_timeout_ns),
             ("request_timeout_ns", self.request_timeout_ns),
-        ];
-        if let Some((name, _)) = limits.iter().find(|(_, value)| *value == 0) {
+        ]
+    }
+
+    /// Checks every relation.
+    ///
+    /// # Errors
+    /// The first relation that does not hold.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        if let Some((name, _)) = self.limits().iter().find(|(_, value)| *value == 0) {
             return Err(OptionsError::Zero(name));
         }
         if self.election_min_ns > self.election_max_ns || self.election_max_ns >= 1 << 62 {

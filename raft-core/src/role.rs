@@ -67,7 +67,8 @@ pub(crate) struct Leader {
 }
 
 impl Node {
-    /// The role without its data.
+    /// The role without its data. A halted node has none any more: it is a follower from the settle
+    /// that hands out [`crate::Output::Halted`] on.
     #[must_use]
     pub const fn role(&self) -> Role {
         match self.role {
@@ -168,6 +169,17 @@ impl Node {
         self.ask_everybody();
         self.restart_election_timer();
         self.changed(Changed::ROLE);
+    }
+
+    /// This boot is over. Nobody is told by `RoleChanged`: nothing follows a halt.
+    pub(crate) fn role_ends(&mut self) {
+        if self.role() != Role::Follower {
+            self.enter_role(RoleState::Follower);
+            self.changed(Changed::ROLE);
+        }
+        if self.leader == Some(self.hard.node) {
+            self.leader = None;
+        }
     }
 
     fn enter_role(&mut self, role: RoleState) {

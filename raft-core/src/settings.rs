@@ -48,6 +48,7 @@ pub struct Settings {
 
 /// Why bytes are no settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DecodeSettingsError {
     /// Written in a format that this version does not know.

@@ -242,6 +242,7 @@ impl Node {
             reads.fail_all(read);
         }
         self.release_failed_reads();
+        self.role_ends();
         self.outbox.push_back(Output::Halted(reason));
     }
 }

@@ -150,6 +150,7 @@ pub struct Health {
 
 /// What is known of one index. Local and at once: nothing about linearizability is claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Look {
     /// The entry, held in memory. A witness's has a kind for which
     /// [`EntryKind::is_stub`](crate::EntryKind::is_stub) holds, and a digest for its payload.
@@ -201,7 +202,8 @@ pub struct Status {
     /// The recovery epoch. Which recoveries there were is told by
     /// `configuration.parts().recoveries`, for ever.
     pub epoch: RecoveryEpoch,
-    /// Role.
+    /// Role. A node that halted leads nothing and campaigns for nothing, whatever it did before: it
+    /// is shown as a follower, of nobody unless it was one.
     pub role: Role,
     /// Since when.
     pub role_since: Instant,
@@ -306,17 +308,15 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.node, self.membership)?;
+        match self.halted {
+            Some(_) => f.write_str("HALTED")?,
+            None => write!(f, "{}", self.role)?,
+        }
         write!(
             f,
-            "{} {} {} term {} last {} durable {} commit {} applied {}",
-            self.node,
-            self.membership,
-            self.role,
-            self.term,
-            self.last,
-            self.durable,
-            self.commit,
-            self.applied
+            " term {} last {} durable {} commit {} applied {}",
+            self.term, self.last, self.durable, self.commit, self.applied
         )?;
         match self.leader {
             Some(leader) => write!(f, " leader {leader}")?,
@@ -366,7 +366,7 @@ impl Node {
             incarnation: self.hard.incarnation,
             boot: self.boot_id,
             epoch: self.hard.epoch,
-            role: self.role(),
+            role: if self.halted.is_some() { Role::Follower } else { self.role() },
             role_since: self.role_since,
             membership: self.membership(),
             lifecycle: self.lifecycle(),
@@ -398,7 +398,7 @@ impl Node {
             limits: (*self.options).clone(),
             transferring: self.transfer_target(),
             quorum_contact: match &self.role {
-                RoleState::Leader(leader) => Some(leader.contact),
+                RoleState::Leader(leader) if self.halted.is_none() => Some(leader.contact),
                 _ => None,
             },
             counters: *self.counters,
@@ -410,7 +410,7 @@ impl Node {
     /// Who granted so far.
     fn votes(&self) -> Vec<NodeId> {
         let asking = matches!(self.role, RoleState::PreCandidate { .. } | RoleState::Candidate);
-        if !asking {
+        if !asking || self.halted.is_some() {
             return Vec::new();
         }
         let granted = self.peers.iter().filter(|peer| peer.granted == Some(true));
@@ -493,10 +493,11 @@ impl Node {
     }
 
     /// Who leads, as this node believes. Advisory only; cleared when the term changes, and never
-    /// somebody outside the configuration in force.
+    /// somebody outside the configuration in force, nor itself once it has halted.
     #[must_use]
     pub fn leader_hint(&self) -> Option<NodeId> {
-        self.leader.filter(|leader| self.configuration.is_member(*leader))
+        let over = |leader: NodeId| self.halted.is_some() && leader == self.hard.node;
+        self.leader.filter(|leader| self.configuration.is_member(*leader) && !over(*leader))
     }
 
     /// Commit index.
@@ -562,7 +563,7 @@ impl Node {
 
     /// Progress of every peer without allocating, while leading; else nothing. Ascending.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
-        let leading = self.role() == Role::Leader;
+        let leading = self.role() == Role::Leader && self.halted.is_none();
         self.peers.iter().filter(move |peer| leading && peer.is_fed()).map(|peer| {
             let (inflight, inflight_bytes) = peer.progress.inflight();
             PeerStatus {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Node,
     admission::Capacity,
-    error::Rejected,
+    error::{Rejected, STORE_STALLED},
     input::{Accepted, Input, Issued},
     log::{Entry, EntryKind},
     options::OptionsError,
@@ -120,6 +120,7 @@ pub enum ConfigAction {
 
 /// Why a change was refused. Definite: nothing was appended, now or later.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ChangeError {
     /// Ask the node hinted at.
@@ -186,7 +187,8 @@ pub enum ChangeError {
     InvalidConfiguration(ConfigurationError),
     /// The settings contradict each other or this node's options.
     InvalidSettings(OptionsError),
-    /// Wait for the disk.
+    /// Wait for the store: too much is not yet durable, or its driver said that it takes nothing at
+    /// all (`Capacity::None`).
     CommitStalled,
     /// Restart the node from disk.
     Halted,
@@ -230,7 +232,7 @@ impl fmt::Display for ChangeError {
             }
             Self::InvalidConfiguration(error) => write!(f, "no configuration: {error}"),
             Self::InvalidSettings(error) => write!(f, "settings: {error}"),
-            Self::CommitStalled => f.write_str("the disk is behind: too much is not yet durable"),
+            Self::CommitStalled => f.write_str(STORE_STALLED),
             Self::Halted => f.write_str("the node has halted; restart it from disk"),
         }
     }
@@ -240,6 +242,7 @@ impl core::error::Error for ChangeError {}
 
 /// An accepted change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
     /// The group is as wanted already; this is the index of its configuration. Nothing was
     /// appended.

@@ -23,6 +23,7 @@ const FORMAT: u8 = 1;
 
 /// Why bytes are no configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DecodeConfigurationError {
     /// Written in a format that this version does not know.

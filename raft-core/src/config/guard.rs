@@ -108,8 +108,19 @@ impl Node {
         before: &Configuration,
         after: &Configuration,
     ) -> Result<(), ChangeError> {
+        // Who is to vote with data, and did not, counts as answering only if it is a member that
+        // has acknowledged its seat. A disk with stubs never does: it needs a snapshot first,
+        // perhaps of what could not be committed without it.
+        let holds = |of: &Configuration, node| of.is_voter(node) && !of.is_witness(node);
+        let (seated, _) = self.marks.history.newest();
         let answers = |node: &NodeId| {
-            *node == self.hard.node || self.peer(*node).is_some_and(|p| self.heard_lately(p))
+            let gains = holds(after, *node) && !holds(before, *node);
+            let fit = |peer: &Peer| {
+                let knows = before.is_member(*node) && !before.is_witness(*node);
+                !gains || knows && peer.progress.matched >= seated
+            };
+            let heard = |peer: &Peer| self.heard_lately(peer) && fit(peer);
+            *node == self.hard.node || self.peer(*node).is_some_and(heard)
         };
         let drops = lets_go_of_data(before, after);
         if !after.is_joint() && !drops {

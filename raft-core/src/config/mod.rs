@@ -62,6 +62,7 @@ pub struct ConfigurationParts {
 
 /// Which configuration is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ConfigLevel {
     /// The newest of the log: the one that counts here, committed or not.
     InForce,
@@ -91,6 +92,7 @@ impl Node {
 
 /// Why a set of members is no configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ConfigurationError {
     /// Nobody could ever lead.

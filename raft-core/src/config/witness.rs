@@ -147,6 +147,7 @@ impl Node {
         self.apply_fetched = None;
         self.handed = self.handed.max(ready);
         self.applied = ready;
+        self.snapshots.install_overtaken(ready);
         // The machine has not seen it: from here on this disk stands for no data.
         self.changes.stubs = self.changes.stubs.max(ready);
         self.changed(Changed::APPLIED);
@@ -154,12 +155,14 @@ impl Node {
 
     /// Highest index that may be sent to witnesses now: what some data voter holds durably, this
     /// leader included unless the settings want another. A witness further than every data disk
-    /// would refuse its vote to all who can lead, for ever, once this leader's memory is gone.
+    /// would refuse its vote to all who can lead, for ever, once this leader's memory is gone. So a
+    /// leader that is voted out does not count: its disk goes with it.
     pub(crate) fn witness_limit(&self) -> LogIndex {
         let data = |peer: &&Peer| peer.seat.may_lead();
         let copied = self.peers.iter().filter(data).map(Peer::counted_match).max();
+        let stays = self.own_seat.may_lead();
         match copied {
-            Some(copied) if self.options.witness_after_data_copy => copied,
+            Some(copied) if self.options.witness_after_data_copy || !stays => copied,
             // With no other data voter there is nothing else to wait for.
             copied => copied.unwrap_or_default().max(self.lane.durable()),
         }

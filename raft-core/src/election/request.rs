@@ -20,6 +20,7 @@ use crate::{
 
 /// Why a campaign, or forgetting the leader, was refused. Definite: nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CampaignError {
     /// Only data voters campaign.

@@ -47,6 +47,7 @@ pub struct Bootstrap {
 
 /// Why a configuration, or what comes with it, cannot found a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Unfit {
     /// It is blank.
@@ -78,6 +79,7 @@ impl fmt::Display for Unfit {
 
 /// What stands in the way of a bootstrap on a disk that should be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Leftover {
     /// A term: a leader of some group was heard here.
@@ -103,6 +105,7 @@ impl fmt::Display for Leftover {
 
 /// Why a bootstrap was refused. Definite: nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum BootstrapError {
     /// The node already belongs to a group.

@@ -28,6 +28,7 @@ use crate::{
 
 /// Why a node was not taken out of service, or not put back. Definite: nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum LifecycleError {
     /// It is out of service already; enable it first to state another reason.

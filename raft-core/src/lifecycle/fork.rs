@@ -51,6 +51,7 @@ pub struct Forked {
 
 /// Why a disk cannot be forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ForkError {
     /// It could not be booted either.

@@ -18,6 +18,7 @@ use crate::{
 
 /// Why no plan could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PlanError {
     /// Nobody was inspected.

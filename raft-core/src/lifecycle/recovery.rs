@@ -51,6 +51,7 @@ pub struct RecoveryPlan {
 
 /// Why a recovery was refused. Definite: nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum RecoveryError {
     /// The plan does not say that data may be lost.

@@ -34,6 +34,7 @@ use crate::{
 
 /// Why a skip was refused. Definite: nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum SkipError {
     /// Ask the node hinted at.

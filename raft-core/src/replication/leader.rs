@@ -27,7 +27,8 @@ impl Node {
         let round = leader.round;
         let notice = core::mem::take(&mut leader.notice_due);
         let tells = notice || self.options.commit_notice_ns == 0;
-        let witnesses = !self.configuration.parts().witnesses.is_empty();
+        // Also one that is voted out and not yet gone: the removal may still be undone.
+        let witnesses = self.peers.iter().any(|peer| peer.diet == Diet::Stubs);
         let last = self.log.last_index();
         let stubs_upto = if witnesses { self.witness_limit() } else { last };
         let upto = |peer: &Peer| match peer.diet {

@@ -51,6 +51,7 @@ pub struct Kept {
 
 /// Why a request to the catalogue was refused. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CatalogueError {
     /// At least one snapshot must be kept.

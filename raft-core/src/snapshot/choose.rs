@@ -45,6 +45,7 @@ pub struct ChosenSnapshot {
 
 /// Why a disk cannot be booted from. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ChooseError {
     /// No sound snapshot reaches up to the log.

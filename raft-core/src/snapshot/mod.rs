@@ -222,6 +222,13 @@ impl Snapshots {
 }
 
 impl Snapshots {
+    /// What is applied without the machine is at `applied`: an install up to there is over.
+    pub(crate) fn install_overtaken(&mut self, applied: LogIndex) {
+        if self.installing.is_some_and(|at| at <= applied) {
+            self.installing = None;
+        }
+    }
+
     /// The index the machine is being brought to by a snapshot; 0 if it is not.
     pub(crate) fn installing_index(&self) -> LogIndex {
         self.installing.unwrap_or_default()

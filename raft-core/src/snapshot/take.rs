@@ -40,6 +40,7 @@ pub struct SnapshotTaken {
 
 /// Why no snapshot is taken on request. Definite: nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TakeSnapshotError {
     /// One is being taken; wait for it.

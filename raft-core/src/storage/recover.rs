@@ -21,6 +21,7 @@ use crate::{
 
 /// Why a node does not start. Nothing was changed; none of these can come from a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum BootError {
     /// The tunables contradict each other.

@@ -40,6 +40,7 @@ pub struct TransferRequest {
 
 /// Why a transfer is not possible. Definite: nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TransferError {
     /// Ask the node hinted at.

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 /// Why bytes have no meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum CursorError {
     /// They end in the middle of something.

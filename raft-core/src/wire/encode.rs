@@ -49,6 +49,7 @@ fields!(Head {
 
 /// Why an envelope has no bytes. The buffer is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The version cannot say it; see [`NotInVersion`] for why leaving it unsent is safe.

@@ -231,6 +231,37 @@ fn b_083_a_clock_that_goes_back_voids_the_lease() {
 }
 
 #[test]
+fn a_refused_input_of_an_older_time_leaves_the_lease_as_it_is() {
+    // Two threads of a driver read the clock and step in the other order; one brings garbage.
+    let mut rig = led();
+    rig.tick(1);
+    rig.deliver_all();
+    let until = lease(&rig, 1).unwrap();
+    let high = rig.now;
+    let garbage = [
+        Input::Receive(Box::new(envelope(9, 1, 1, vote(true)))),
+        Input::Receive(Box::new(envelope(2, 1, 1, matched(99, 1)))),
+        Input::Applied(LogIndex(99)),
+        Input::Enable,
+    ];
+    for input in garbage {
+        rig.now = Instant(high.0 - MS);
+        rig.step(1, input).unwrap_err();
+        rig.now = high;
+        rig.step(1, Input::Tick).unwrap();
+        assert_eq!(lease(&rig, 1), Ok(until));
+        rig.step(1, Input::ReadWith(LEASE)).unwrap();
+    }
+    assert_eq!(rig.node(1).status().clock_regressions, 4, "it is counted all the same");
+    // Whoever asked for the lease by that clock was told no, and is not told yes for asking again.
+    rig.now = Instant(high.0 - MS);
+    assert_eq!(rig.step(1, Input::ReadWith(LEASE)), Err(Rejected::LeaseUnavailable));
+    rig.now = high;
+    rig.step(1, Input::Tick).unwrap();
+    assert_eq!(lease(&rig, 1), Err(NoLease::NotEarned));
+}
+
+#[test]
 fn b_082_there_is_no_lease_while_leadership_is_handed_over() {
     let mut rig = led();
     rig.tick(1);

@@ -35,6 +35,7 @@ struct Seen {
 }
 
 struct Soak {
+    seed: u64,
     rig: Rig,
     dice: Dice,
     /// The higher, the fewer partitions.
@@ -69,6 +70,7 @@ impl Soak {
         let (machines, terms) = (BTreeMap::new(), BTreeMap::new());
         let (configurations, leaders) = (BTreeMap::new(), BTreeMap::new());
         Self {
+            seed,
             rig,
             dice,
             calm: 1 + seed % 6,
@@ -255,7 +257,9 @@ impl Soak {
         }
         self.rig.run(2_000 * MS);
         self.look();
-        let leader = self.leader().unwrap_or_else(|| panic!("nobody leads: {}", self.story()));
+        let leader = self
+            .leader()
+            .unwrap_or_else(|| panic!("seed {}: nobody leads: {}", self.seed, self.story()));
         let (configuration, _, committed) = {
             let node = self.rig.node(leader);
             let (configuration, index, committed) = node.configuration(ConfigLevel::InForce);
@@ -310,7 +314,9 @@ impl Soak {
 #[test]
 fn random_changes_of_membership_never_fork_and_end_well() {
     let mut all = Seen::default();
-    for seed in 1..=120 {
+    // The last ones once ended badly: nobody could lead, as witnesses were ahead of every data disk
+    // that stayed, or a disk without data was counted; or a witness was one while its install ran.
+    for seed in (1..=120).chain([163, 219, 327, 457, 482, 499]) {
         let mut soak = Soak::new(seed);
         for _ in 0..1_500 {
             soak.one_event();

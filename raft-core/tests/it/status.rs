@@ -143,3 +143,39 @@ fn a_hint_that_names_no_member_is_no_hint() {
     rig.tell(3, 2, 5, append((0, 0), &[], 0, 1)).unwrap();
     assert_eq!(rig.node(2).leader_hint(), Some(NodeId(3)));
 }
+
+#[test]
+fn a_node_that_halted_is_not_shown_as_a_leader_or_candidate() {
+    // Whoever routes by the role must not be sent to a node that answers nobody.
+    let seen = |rig: &Rig| {
+        let status = rig.node(1).status();
+        let nothing = status.peers.is_empty()
+            && status.votes.is_empty()
+            && status.quorum_contact.is_none()
+            && status.lease.is_err();
+        assert!(nothing, "{status}");
+        assert_eq!((status.role, status.leader), (Role::Follower, None), "{status}");
+        assert_eq!((status.lifecycle, status.halted.is_some()), (Lifecycle::Halted, true));
+        let told = status.to_string();
+        assert!(told.starts_with("n1 Voter HALTED term "), "{told}");
+        assert!(told.ends_with("; halted: shut down"), "{told}");
+        for role in ["Leader", "Candidate", "Follower"] {
+            assert!(!told.contains(role), "{told}");
+        }
+        assert_eq!(rig.node(1).leader_hint(), None);
+    };
+    for role in [Role::Leader, Role::Candidate, Role::PreCandidate] {
+        let mut rig = Rig::with(3, with(|o| o.pre_vote = role == Role::PreCandidate));
+        rig.expire(1);
+        if role == Role::Leader {
+            rig.deliver_all();
+        }
+        assert_eq!(rig.node(1).role(), role);
+        // At once, and also once the halt was handed out.
+        rig.step_only(1, Input::Shutdown).unwrap();
+        seen(&rig);
+        rig.drain(1);
+        seen(&rig);
+        assert_eq!(rig.node(1).role(), Role::Follower, "also for whoever asks the node itself");
+    }
+}

@@ -11,7 +11,9 @@ use raft_core::{
     DisableReason, Entries, Entry, EntryKind, Envelope, GroupId, HardState, Incarnation,
     InstallMeta, LogIndex, LogPosition, Message, NodeId, NotMember, Options, PreVote, PreVoteReply,
     ReadIndex, ReadIndexReply, RecoveryEpoch, RequestVote, RoundId, SnapshotMeta, Term, TimeoutNow,
-    TransferRefusal, TransferRefused, VoteReply, wire,
+    TransferRefusal, TransferRefused, VoteReply,
+    chunk::{ChunkMessage, ChunkRefusal, SnapshotDigest, StreamId},
+    wire,
 };
 
 fn folder() -> PathBuf {
@@ -235,6 +237,67 @@ fn explain_record(title: &str, record: &[u8], parts: &[(&str, Vec<u8>)]) -> Stri
     out
 }
 
+/// A number in its variable-length spelling (docs/WIRE.md, section 1).
+fn spelt(mut number: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+    out
+}
+
+/// A name, a message, and the parts behind its stream.
+type Chunk = (String, ChunkMessage, Vec<(&'static str, Vec<u8>)>);
+
+/// Every message of a snapshot transfer: its name, itself, and what stands behind its stream.
+fn chunk_messages() -> Vec<Chunk> {
+    let stream = StreamId { leader: NodeId(2), term: Term(9), position: at(7, 41) };
+    let (meta, bytes) = (Box::new(meta()), Bytes::from_static(b"a piece of a snapshot"));
+    let record = meta.encode();
+    let checksum = SnapshotDigest::of_chunk(300, &bytes);
+    let mut all = vec![
+        (
+            "Offer".to_owned(),
+            ChunkMessage::Offer { stream, meta },
+            vec![
+                ("bytes: how many", spelt(record.len() as u64)),
+                ("a description as a record", record.to_vec()),
+            ],
+        ),
+        (
+            "Data".to_owned(),
+            ChunkMessage::Data { stream, offset: 300, checksum, bytes: bytes.clone() },
+            vec![
+                ("offset", spelt(300)),
+                ("checksum", spelt(checksum)),
+                ("bytes: how many", spelt(bytes.len() as u64)),
+                ("bytes", bytes.to_vec()),
+            ],
+        ),
+        ("Cancel".to_owned(), ChunkMessage::Cancel { stream }, vec![]),
+        (
+            "Want".to_owned(),
+            ChunkMessage::Want { stream, session: 5, offset: 300 },
+            vec![("session", spelt(5)), ("offset", spelt(300))],
+        ),
+        ("Done".to_owned(), ChunkMessage::Done { stream }, vec![]),
+    ];
+    let reasons = [
+        ChunkRefusal::Overloaded,
+        ChunkRefusal::StaleTerm,
+        ChunkRefusal::TooLarge,
+        ChunkRefusal::Broken,
+        ChunkRefusal::Unknown,
+    ];
+    all.extend(reasons.into_iter().zip(0_u8..).map(|(why, number)| {
+        let message = ChunkMessage::Refuse { stream, why };
+        (format!("Refuse{why:?}"), message, vec![("why", vec![number])])
+    }));
+    all
+}
+
 /// Every golden file: its name and what it should hold.
 fn files() -> Vec<(String, String)> {
     let mut files = Vec::new();
@@ -282,6 +345,15 @@ fn files() -> Vec<(String, String)> {
         ("Entry.payload", b"e0".to_vec()),
     ];
     files.push(("entry.hex".to_owned(), explain_record("Entry, format 1", &record, &parts)));
+    for (name, message, rest) in chunk_messages() {
+        let stream = [vec![2], vec![9], vec![7, 41]].concat();
+        let mut parts = vec![("ChunkMessage: which kind", vec![message.encode()[16]])];
+        parts.push(("StreamId: leader, term, position", stream));
+        parts.extend(rest);
+        let title = format!("ChunkMessage::{name}, format 1");
+        let text = explain_record(&title, &message.encode(), &parts);
+        files.push((format!("chunk_{}.hex", snake(&name)), text));
+    }
     files
 }
 
@@ -336,6 +408,18 @@ fn golden_bytes_are_read_back() {
         batch.finish().unwrap();
         assert_eq!(Bytes::from(again), frame, "{name}");
     }
+}
+
+#[test]
+fn golden_chunks_are_read_back() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for (name, message, _) in chunk_messages() {
+        let text = fs::read_to_string(folder().join(format!("chunk_{}.hex", snake(&name))));
+        let record = Bytes::from(bytes_of(&text.unwrap()));
+        kinds.insert(record[16]);
+        assert_eq!(ChunkMessage::decode(record), Ok(message), "{name}");
+    }
+    assert_eq!(kinds, (0..6).collect(), "kinds without a golden file");
 }
 
 #[test]

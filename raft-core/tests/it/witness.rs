@@ -327,3 +327,69 @@ fn a_member_that_was_not_told_of_its_stubs_halts_instead_of_applying_them() {
     let reason = raft_core::HaltReason::StubWithoutData { index: raft_core::LogIndex(2) };
     assert_eq!(halted, Some(reason));
 }
+
+#[test]
+fn a_leader_that_is_voted_out_leaves_its_data_with_somebody_who_stays() {
+    // Two witnesses alone would commit its removal, and nobody who stays could lead any more.
+    let mut rig = Rig::joined_by(1, 3, with(|o| o.request_timeout_ns = 60 * MS));
+    rig.elect_among(1, &[1]);
+    rig.carry(1, add_learner(4));
+    rig.carry(1, add_witness(2));
+    rig.carry(1, add_witness(3));
+    rig.at(4).up = false;
+    for _ in 0..5 {
+        rig.propose(1, "while it is away");
+        rig.run(60 * MS);
+    }
+    assert_eq!(rig.commit(1), rig.node(1).last().index.0, "the witnesses are enough to write");
+    let voters = [2, 3, 4].map(NodeId).to_vec();
+    let replace = ConfigAction::ReplaceVoters { voters, explicit_leave: false };
+    let ticket = rig.begin_change(1, replace);
+    rig.run(2_000 * MS);
+    assert_eq!(rig.voters_at(1).0, [2, 3, 4], "{}", rig.node(1).status());
+    assert_eq!((rig.node(1).role(), rig.ended(1, ticket)), (Role::Leader, None), "it goes on");
+    rig.at(4).up = true;
+    rig.run(5_000 * MS);
+    assert!(matches!(rig.ended(1, ticket), Some(Ok(_))), "{}", rig.node(1).status());
+    assert_eq!((rig.node(1).membership(), rig.node(4).role()), (Membership::Removed, Role::Leader));
+    rig.propose(4, "after");
+    rig.run(100 * MS);
+    assert_eq!(rig.commit(4), rig.node(4).last().index.0);
+}
+
+#[test]
+fn a_witness_on_its_way_out_is_never_ahead_of_every_data_disk() {
+    // If its removal is undone its vote is needed, and it would refuse it to all who can lead.
+    let mut rig = with_witness(plain());
+    rig.at(2).up = false;
+    rig.carry(1, remove(2));
+    rig.at(1).slow_disk = true;
+    let _ticket = rig.begin_change(1, remove(3));
+    let durable = rig.node(1).durable().0;
+    for _ in 0..5 {
+        rig.propose(1, "not on the leader's disk");
+        rig.deliver_among(&[1, 3]);
+    }
+    assert!(rig.node(1).last().index.0 > durable + 5);
+    assert!(rig.node(3).last().index.0 <= durable, "n3 has {}", rig.node(3).last());
+    rig.crash(1, 0);
+    rig.restart(1);
+    rig.at(1).slow_disk = false;
+    rig.run(5_000 * MS);
+    assert_eq!(rig.node(1).role(), Role::Leader, "{}", rig.node(1).status());
+}
+
+#[test]
+fn one_that_is_to_become_a_data_member_is_not_counted_before_it_holds_data() {
+    // D-R9: it neither votes nor acknowledges before, so a majority with it may be none.
+    let mut rig = with_witness(plain());
+    rig.at(2).up = false;
+    rig.carry(1, remove(2));
+    rig.carry(1, remove(3));
+    // Under the same disk, which holds stubs. Nothing is left to vote with but n1 and this one.
+    rig.carry(1, add_learner(3));
+    rig.run(100 * MS);
+    assert_eq!(rig.node(3).lifecycle(), Lifecycle::Quarantined, "it waits for a snapshot");
+    let refused = rig.change(1, promote(3));
+    assert_eq!(refused, Err(ChangeError::WouldBreakQuorum { responsive: 1, needed: 2 }));
+}

@@ -65,10 +65,17 @@ pub fn take(model: &mut FollowerModel, now: u64, envelope: &Envelope) -> Outcome
         Message::PreVote(ask) => model.pre_vote(now, from, ask.campaign_term.0, pair(ask.last)),
         // A yes may come from a voter that is already in the next term.
         Message::PreVoteReply(reply) if reply.granted => Outcome::Dropped,
-        Message::PreVoteReply(_) | Message::VoteReply(_) | Message::AppendReply(_) => {
-            model.stray_answer(term)
+        // A question for a leader, too, is none for a follower.
+        Message::PreVoteReply(_)
+        | Message::VoteReply(_)
+        | Message::AppendReply(_)
+        | Message::TransferRefused(_)
+        | Message::ReadIndex(_)
+        | Message::ReadIndexReply(_) => model.stray_answer(term),
+        Message::RequestVote(ask) => {
+            let by = ask.authorised_by.map(|by| by.0);
+            model.request_vote(now, from, term, pair(ask.last), by)
         }
-        Message::RequestVote(ask) => model.request_vote(now, from, term, pair(ask.last)),
         Message::AppendEntries(append) => {
             let entries: Vec<ModelEntry> = append
                 .entries

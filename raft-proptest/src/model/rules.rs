@@ -113,19 +113,34 @@ impl FollowerModel {
         self.heard.is_some_and(|(leader, at)| leader != asker && now - at < self.patience)
     }
 
-    /// A candidate asks for the vote of `term`; its log ends at `last`.
-    pub fn request_vote(&mut self, now: u64, from: u64, term: u64, last: (u64, u64)) -> Outcome {
+    /// A candidate asks for the vote of `term`; its log ends at `last`. `by` is the term whose leader
+    /// hands over to it: that leader's own followers are not bound against it.
+    pub fn request_vote(
+        &mut self,
+        now: u64,
+        from: u64,
+        term: u64,
+        last: (u64, u64),
+        by: Option<u64>,
+    ) -> Outcome {
         if term < self.term {
             return Outcome::Taken(Some(Reply::Vote(false)));
         }
+        let authorised = by == Some(self.term) && term == self.term + 1;
+        let bound = self.sticky && !authorised && self.kept_away(now, from);
         if term > self.term {
-            if self.sticky && self.kept_away(now, from) {
+            if bound {
                 return Outcome::Dropped;
             }
             self.enter(term);
         }
         let free = self.vote.is_none_or(|holder| holder == from);
         let granted = free && last >= self.last();
+        // Hearing from a leader was a promise to give no new vote for a while, in its own term
+        // either: its leader may have been heard in the one before.
+        if granted && bound && self.vote.is_none() {
+            return Outcome::Dropped;
+        }
         if granted {
             self.vote = Some(from);
         }

@@ -56,6 +56,13 @@ impl Audit {
             }
             Output::Send(envelope) => judge_send(envelope, disk),
             Output::Apply(apply) => self.apply(apply, disk),
+            Output::InstallSnapshot(meta) if meta.index() <= self.handed => {
+                Err(format!("an install at {} goes back (inv:apply-once-in-order)", meta.index()))
+            }
+            Output::InstallSnapshot(meta) => {
+                self.handed = meta.index();
+                Ok(())
+            }
             Output::Outcome { first, count, .. } => self.ended(*first, *count, "an outcome"),
             Output::ReadReady { ticket, index, .. } => {
                 if !self.reads.remove(ticket) {

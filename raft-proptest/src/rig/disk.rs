@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use raft_core::{
     Boot, BootId, Configuration, Entries, Entry, HardState, LogIndex, LogPosition, Persist,
-    PersistAck, TermRun,
+    PersistAck, SnapshotMeta, TermRun,
 };
 
 use crate::strategy::log::entry_at;
@@ -19,7 +19,10 @@ use crate::strategy::log::entry_at;
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     hard: HardState,
+    /// Without what was compacted.
     log: Vec<(LogPosition, Entry)>,
+    /// The newest snapshot published; there is no data to it.
+    snapshot: Option<SnapshotMeta>,
     /// Handed out and above the acknowledged prefix; whether each is acknowledged.
     open: VecDeque<(Persist, bool)>,
 }
@@ -35,7 +38,8 @@ impl Disk {
                 log.push((position, entry_at(position)));
             }
         }
-        Self { hard: boot.hard_state.clone(), log, open: VecDeque::new() }
+        let snapshot = boot.snapshot.as_deref().cloned();
+        Self { hard: boot.hard_state.clone(), log, snapshot, open: VecDeque::new() }
     }
 
     pub(super) const fn hard(&self) -> &HardState {
@@ -43,7 +47,21 @@ impl Disk {
     }
 
     pub(super) fn last(&self) -> LogIndex {
-        self.log.last().map_or(LogIndex::ZERO, |(position, _)| position.index)
+        self.end().index
+    }
+
+    fn end(&self) -> LogPosition {
+        let base = self.snapshot.as_ref().map_or(LogPosition::ZERO, |meta| meta.position);
+        self.log.last().map_or(base, |(position, _)| *position)
+    }
+
+    /// Drops the log up to there.
+    pub(super) fn compact(&mut self, upto: LogIndex) -> Result<(), String> {
+        if self.snapshot.as_ref().is_none_or(|meta| meta.index() < upto) {
+            return Err(format!("the log is to go up to {upto}, and no snapshot covers it"));
+        }
+        self.log.retain(|(position, _)| position.index > upto);
+        Ok(())
     }
 
     pub(super) fn take(&mut self, write: Persist) -> Result<(), String> {
@@ -86,11 +104,22 @@ impl Disk {
     }
 
     fn publish(&mut self, write: &Persist) -> Result<(), String> {
+        if let Some(publish) = write.snapshot() {
+            let older =
+                self.snapshot.as_ref().is_some_and(|old| old.index() > publish.meta.index());
+            if publish.stage.is_some() || older {
+                return Err(format!("a write publishes {publish:?}, which nobody gave it"));
+            }
+            if !publish.keep_log {
+                self.log.clear();
+            }
+            self.snapshot = Some(publish.meta.clone());
+        }
         if let Some(from) = write.truncate_from() {
             self.log.retain(|(position, _)| position.index < from);
         }
         for entry in write.entries.iter() {
-            let last = self.log.last().map_or(LogPosition::ZERO, |(position, _)| *position);
+            let last = self.end();
             let next = entry.position;
             if next.index != last.index.next() || next.term < last.term {
                 return Err(format!("a write puts {next} after {last} (inv:lane-order)"));
@@ -125,6 +154,14 @@ impl Disk {
             }
         }
         let stamp = self.log.last().map_or(0, |(_, entry)| entry.stamp);
-        Boot::new(id, id.0, self.hard.clone(), voters.clone()).with_log(terms, self.last(), stamp)
+        let mut boot = Boot::new(id, id.0, self.hard.clone(), voters.clone());
+        if let Some(meta) = &self.snapshot {
+            boot = boot.with_snapshot(meta.clone());
+        }
+        if let Some((first, _)) = self.log.first() {
+            boot.first = first.index;
+            boot = boot.with_log(terms, self.last(), stamp);
+        }
+        boot
     }
 }

@@ -48,6 +48,7 @@ pub struct Rig {
     applies: VecDeque<LogIndex>,
     fetches: Vec<ReadEntries>,
     asked: Option<RoundId>,
+    reading: Option<RoundId>,
     round: u64,
     tape: Tape,
     counts: Counts,
@@ -68,6 +69,8 @@ pub struct Counts {
     pub fetches: u64,
     /// Restarts, by crash or after a halt.
     pub restarts: u64,
+    /// Snapshots installed.
+    pub installs: u64,
 }
 
 impl Counts {
@@ -85,6 +88,7 @@ impl Counts {
             applies: self.applies + other.applies,
             fetches: self.fetches + other.fetches,
             restarts: self.restarts + other.restarts,
+            installs: self.installs + other.installs,
         }
     }
 }
@@ -112,6 +116,7 @@ impl Rig {
             applies: VecDeque::new(),
             fetches: Vec::new(),
             asked: None,
+            reading: None,
             round: 0,
             counts: Counts::default(),
         })
@@ -201,12 +206,18 @@ impl Rig {
                 self.counts.applies += 1;
                 self.applies.extend(apply.entries.last().map(|position| position.index));
             }
+            Output::InstallSnapshot(meta) => {
+                self.counts.installs += 1;
+                self.applies.push_back(meta.index());
+            }
+            Output::CompactTo(upto) => self.disk.compact(upto)?,
             Output::ReadEntries(read) => {
                 self.counts.fetches += 1;
                 self.fetches.push(read);
             }
             Output::Send(envelope) => match envelope.message {
                 Message::PreVote(ask) => self.asked = Some(ask.round),
+                Message::ReadIndex(ask) => self.reading = Some(ask.context),
                 Message::AppendEntries(append) => self.round = append.round,
                 _ => {}
             },
@@ -254,6 +265,7 @@ impl Rig {
             node: &self.node,
             voters: self.voters.voters().len() as u64,
             asked: self.asked,
+            reading: self.reading,
             round: self.round,
         };
         let envelope = sketch.envelope(&scene);
@@ -374,7 +386,7 @@ impl Rig {
         self.acknowledged.clear();
         self.applies.clear();
         self.fetches.clear();
-        self.asked = None;
+        (self.asked, self.reading) = (None, None);
         self.round = 0;
         Ok(())
     }

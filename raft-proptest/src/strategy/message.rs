@@ -10,9 +10,10 @@
 
 use proptest::prelude::*;
 use raft_core::{
-    AppendEntries, AppendReply, AppendResult, BootId, ClusterId, Envelope, GroupId, Incarnation,
-    LogIndex, LogPosition, Message, Node, NodeId, PreVote, PreVoteReply, RecoveryEpoch,
-    RequestVote, RoundId, Term, VoteReply,
+    AppendEntries, AppendReply, AppendResult, BootId, ClusterId, ConfigLevel, Envelope, GroupId,
+    Incarnation, InstallMeta, LogIndex, LogPosition, Message, Node, NodeId, NotMember, PreVote,
+    PreVoteReply, ReadIndex, ReadIndexReply, RecoveryEpoch, RequestVote, RoundId, SnapshotMeta,
+    Term, TimeoutNow, TransferRefusal, TransferRefused, VoteReply,
 };
 
 use super::{
@@ -33,6 +34,8 @@ pub struct Scene<'a> {
     pub voters: u64,
     /// The newest round of pre-votes the receiver asked for.
     pub asked: Option<RoundId>,
+    /// The newest question of a read the receiver asked its leader.
+    pub reading: Option<RoundId>,
     /// The newest round of appends the receiver sent.
     pub round: u64,
 }
@@ -111,6 +114,8 @@ pub enum Saying {
         index: Near,
         /// Its term.
         term: Near,
+        /// The term whose leader authorised it, relative to the one below the envelope's.
+        authorised: Option<Near>,
     },
     /// An answer to the receiver's request.
     VoteReply {
@@ -130,6 +135,8 @@ pub enum Saying {
         commit: Near,
         /// Round, relative to the newest known.
         round: Near,
+        /// Transfers up to this one are void.
+        void_transfer: u64,
     },
     /// An acknowledgement; the index is relative to the receiver's last.
     Matched {
@@ -137,6 +144,10 @@ pub enum Saying {
         index: Near,
         /// Round answered, relative to the newest sent.
         round: Near,
+        /// The promise stated with it.
+        promise_ns: u64,
+        /// What the sender says it has applied, relative to what it acknowledges.
+        applied: Near,
     },
     /// A refusal; the index is relative to the receiver's last.
     Refused {
@@ -151,6 +162,61 @@ pub enum Saying {
     },
     /// "You are behind".
     StaleTerm,
+    /// "My disk is empty".
+    NeedSnapshot {
+        /// Round answered.
+        round: Near,
+    },
+    /// A leader hands over; the position is relative to the receiver's last.
+    TimeoutNow {
+        /// Which transfer.
+        transfer: u64,
+        /// Index of the leader's last entry.
+        index: Near,
+        /// Its term.
+        term: Near,
+    },
+    /// The receiver's transfer will not happen.
+    TransferRefused {
+        /// Which transfer.
+        transfer: u64,
+        /// Because the logs differ; else because the target may not lead.
+        log_differs: bool,
+    },
+    /// A follower asks for an index to read at.
+    ReadIndex {
+        /// Which question of its boot.
+        number: u64,
+    },
+    /// An answer to the receiver's question.
+    ReadIndexReply {
+        /// The question answered, relative to the one asked.
+        number: Near,
+        /// Of another boot.
+        foreign: bool,
+        /// The index, relative to the receiver's last; `None` if it cannot be confirmed.
+        index: Option<Near>,
+    },
+    /// A snapshot without data, of the receiver's own group; relative to its commit index.
+    InstallMeta {
+        /// Its index.
+        index: Near,
+        /// If set, its term, rather than the one the receiver holds there.
+        term: Option<u64>,
+        /// The index of its configuration, relative to its own.
+        configuration: Near,
+        /// It claims to have data, or to be of another machine.
+        spoilt: bool,
+        /// Round, relative to the newest known.
+        round: Near,
+    },
+    /// "You are no member"; relative to the receiver's commit index.
+    NotMember {
+        /// The sender's commit index.
+        commit: Near,
+        /// The index of its configuration, relative to that.
+        configuration: Near,
+    },
 }
 
 /// One message to `n1`, to be made concrete.
@@ -217,12 +283,12 @@ impl Saying {
                 let round = RoundId { boot, number: round.to(asked.number) };
                 Message::PreVoteReply(PreVoteReply { round, granted: *granted })
             }
-            Self::RequestVote { index, term } => Message::RequestVote(RequestVote {
-                last: position(*index, *term),
-                ..Default::default()
-            }),
+            Self::RequestVote { index, term: at, authorised } => {
+                let authorised_by = authorised.map(|by| Term(by.to(term.saturating_sub(1))));
+                Message::RequestVote(RequestVote { last: position(*index, *at), authorised_by })
+            }
             Self::VoteReply { granted } => Message::VoteReply(VoteReply { granted: *granted }),
-            Self::Append { previous, previous_term, steps, commit, round } => {
+            Self::Append { previous, previous_term, steps, commit, round, void_transfer } => {
                 let index = LogIndex(previous.to(last.index.0));
                 let held = node.term_at(index).unwrap_or(Term(last.term.0));
                 let previous = LogPosition::new(previous_term.map_or(held, Term), index);
@@ -243,14 +309,18 @@ impl Saying {
                     entries,
                     commit: LogIndex(commit.to(end.0)),
                     round: round.to(scene.round),
-                    void_transfer: 0,
+                    void_transfer: *void_transfer,
                 })
             }
-            Self::Matched { index, round } => Message::AppendReply(AppendReply {
-                round: round.to(scene.round),
-                result: AppendResult::Matched { matched: LogIndex(index.to(last.index.0)) },
-                ..Default::default()
-            }),
+            Self::Matched { index, round, promise_ns, applied } => {
+                let matched = LogIndex(index.to(last.index.0));
+                Message::AppendReply(AppendReply {
+                    round: round.to(scene.round),
+                    result: AppendResult::Matched { matched },
+                    promise_ns: *promise_ns,
+                    applied: LogIndex(applied.to(matched.0)),
+                })
+            }
             Self::Refused { previous, hint, hint_term, round } => {
                 let previous = LogIndex(previous.to(last.index.0));
                 let hint = LogPosition::new(
@@ -264,6 +334,48 @@ impl Saying {
                 })
             }
             Self::StaleTerm => Message::AppendReply(AppendReply::default()),
+            Self::NeedSnapshot { round } => Message::AppendReply(AppendReply {
+                round: round.to(scene.round),
+                result: AppendResult::NeedSnapshot,
+                ..Default::default()
+            }),
+            Self::TimeoutNow { transfer, index, term } => Message::TimeoutNow(TimeoutNow {
+                transfer: *transfer,
+                last: position(*index, *term),
+            }),
+            Self::TransferRefused { transfer, log_differs } => {
+                let reason = match log_differs {
+                    true => TransferRefusal::LogDiffers,
+                    false => TransferRefusal::Ineligible,
+                };
+                Message::TransferRefused(TransferRefused { transfer: *transfer, reason })
+            }
+            Self::ReadIndex { number } => Message::ReadIndex(ReadIndex {
+                context: RoundId { boot: BootId(50), number: *number },
+            }),
+            Self::ReadIndexReply { number, foreign, index } => {
+                let asked = scene.reading.unwrap_or_default();
+                let boot = if *foreign { BootId(asked.boot.0 + 100) } else { asked.boot };
+                let context = RoundId { boot, number: number.to(asked.number) };
+                let index = index.map(|index| LogIndex(index.to(last.index.0)));
+                Message::ReadIndexReply(ReadIndexReply { context, index })
+            }
+            Self::InstallMeta { index, term, configuration, spoilt, round } => {
+                let index = LogIndex(index.to(node.commit().0));
+                let held = node.term_at(index).unwrap_or(Term(last.term.0));
+                let at = LogPosition::new(term.map_or(held, Term), index);
+                let (members, ..) = node.configuration(ConfigLevel::Committed);
+                let mut meta = SnapshotMeta::empty(at, members.clone(), *node.settings(), 0);
+                meta.configuration_index = LogIndex(configuration.to(index.0));
+                (meta.size_bytes, meta.machine_id) = (u64::from(*spoilt), u64::from(*spoilt));
+                let round = round.to(scene.round);
+                Message::InstallMeta(InstallMeta { meta: Box::new(meta), round })
+            }
+            Self::NotMember { commit, configuration } => {
+                let commit = LogIndex(commit.to(node.commit().0));
+                let configuration_index = LogIndex(configuration.to(commit.0));
+                Message::NotMember(NotMember { commit, configuration_index })
+            }
         }
     }
 }
@@ -293,24 +405,62 @@ fn saying(hostile: bool) -> BoxedStrategy<Saying> {
     let previous_term =
         if hostile { prop::option::weighted(0.2, 0..6_u64).boxed() } else { Just(None).boxed() };
     let steps = proptest::collection::vec(prop_oneof![4 => Just(0_u64), 1 => 1..3_u64], 0..6);
-    let round = prop_oneof![3 => Just(Near::Above(1)), 1 => n()];
+    let round = prop_oneof![3 => Just(Near::Above(1)), 1 => n()].boxed();
+    let void = prop_oneof![9 => Just(0_u64), 1 => 0..4_u64];
+    let promise = prop_oneof![2 => Just(0), 2 => Just(150_000_000), 1 => any::<u64>()];
     prop_oneof![
         2 => (n(), n(), campaign)
             .prop_map(|(index, term, campaign)| Saying::PreVote { index, term, campaign }),
         2 => (any::<bool>(), n(), prop::bool::weighted(0.1))
             .prop_map(|(granted, round, foreign)| Saying::PreVoteReply { granted, round, foreign }),
-        3 => (n(), n()).prop_map(|(index, term)| Saying::RequestVote { index, term }),
+        3 => (n(), n(), prop::option::weighted(0.2, n()))
+            .prop_map(|(index, term, authorised)| Saying::RequestVote { index, term, authorised }),
         2 => any::<bool>().prop_map(|granted| Saying::VoteReply { granted }),
-        7 => (n(), previous_term, steps, n(), round).prop_map(
-            |(previous, previous_term, steps, commit, round)| {
-                Saying::Append { previous, previous_term, steps, commit, round }
+        7 => (n(), previous_term.clone(), steps, n(), round.clone(), void).prop_map(
+            |(previous, previous_term, steps, commit, round, void_transfer)| {
+                Saying::Append { previous, previous_term, steps, commit, round, void_transfer }
             }
         ),
-        5 => (n(), n()).prop_map(|(index, round)| Saying::Matched { index, round }),
+        5 => (n(), n(), promise, n()).prop_map(|(index, round, promise_ns, applied)| {
+            Saying::Matched { index, round, promise_ns, applied }
+        }),
         2 => (n(), n(), n(), n()).prop_map(|(previous, hint, hint_term, round)| {
             Saying::Refused { previous, hint, hint_term, round }
         }),
         1 => Just(Saying::StaleTerm),
+        4 => rare(hostile, previous_term, round),
+    ]
+    .boxed()
+}
+
+/// What is not said every day: transfers, reads at followers, snapshots, removals.
+fn rare(
+    hostile: bool,
+    term: BoxedStrategy<Option<u64>>,
+    round: impl Strategy<Value = Near> + 'static,
+) -> BoxedStrategy<Saying> {
+    let n = move || near(hostile);
+    let (transfer, number) = (0..4_u64, 0..4_u64);
+    prop_oneof![
+        4 => n().prop_map(|round| Saying::NeedSnapshot { round }),
+        4 => (transfer.clone(), n(), n())
+            .prop_map(|(transfer, index, term)| Saying::TimeoutNow { transfer, index, term }),
+        4 => (transfer, any::<bool>()).prop_map(|(transfer, log_differs)| {
+            Saying::TransferRefused { transfer, log_differs }
+        }),
+        4 => number.prop_map(|number| Saying::ReadIndex { number }),
+        4 => (n(), prop::bool::weighted(0.1), prop::option::weighted(0.8, n())).prop_map(
+            |(number, foreign, index)| Saying::ReadIndexReply { number, foreign, index }
+        ),
+        4 => (n(), (0..3_u64).prop_map(Near::Above), term, n(), prop::bool::weighted(0.1), round)
+            .prop_flat_map(|(below, above, term, configuration, spoilt, round)| {
+                let index = prop_oneof![Just(below), Just(above)];
+                index.prop_map(move |index| {
+                    Saying::InstallMeta { index, term, configuration, spoilt, round }
+                })
+            }),
+        // It ends a run's interesting part.
+        1 => (n(), n()).prop_map(|(commit, configuration)| Saying::NotMember { commit, configuration }),
     ]
     .boxed()
 }

@@ -277,3 +277,119 @@ fn a_whole_node_goes_on_from_where_it_was_written() {
     comes_back(&node.status());
     comes_back(&node.queues());
 }
+
+/// What callers are told when they are refused: written into a journal or a reply, it comes back.
+mod errors {
+    use raft_core::{
+        BootError, BootstrapError, CampaignError, CatalogueError, Change, ChangeError, ChooseError,
+        ConfigLevel, ConfigurationError, DecodeConfigurationError, DecodeSettingsError, ForkError,
+        Leftover, Lifecycle, LifecycleError, Look, NoLease, Note, OperationFailure, OptionsError,
+        PlanError, ProposeError, ReadError, ReadFailure, Readiness, RecoveryError, SkipError,
+        TakeSnapshotError, TransferError, TransferRefusal, Unfit,
+        chunk::{ChunkOptions, ChunkOptionsError},
+    };
+
+    use super::*;
+
+    const AT: LogPosition = LogPosition::new(Term(3), LogIndex(9));
+
+    #[test]
+    fn of_requests() {
+        let (hint, reason) = (Some(NodeId(2)), Some(DisableReason::MustRejoin));
+        for error in [
+            ProposeError::NotLeader { hint },
+            ProposeError::NotLeader { hint: None },
+            ProposeError::ElectionInProgress { term: Term(4) },
+            ProposeError::Disabled { reason },
+            ProposeError::Transferring { to: hint },
+            ProposeError::ApplyHalted { at: None },
+            ProposeError::ApplyQueueFull { entries: 1, bytes: 2 },
+            ProposeError::TooLarge { max: 7 },
+            ProposeError::QueueFull { priority: Priority::Low },
+            ProposeError::CommitStalled,
+            ProposeError::Halted,
+        ] {
+            comes_back(&error);
+        }
+        for error in [
+            ReadError::LeaseUnavailable(NoLease::Expired { at: Instant(5) }),
+            ReadError::LeaseUnavailable(NoLease::TransferAlive { to: NodeId(3) }),
+            ReadError::IndexTooFarAhead { last: LogIndex(4) },
+            ReadError::NoData,
+        ] {
+            comes_back(&error);
+        }
+        comes_back(&ReadFailure::Transferring { to: NodeId(1) });
+        comes_back(&OperationFailure::Refused(TransferRefusal::LogDiffers));
+        let error: ProposeError =
+            serde_json::from_value(json!("QuorumOfOne")).unwrap_or(ProposeError::Halted);
+        assert_eq!(error, ProposeError::Halted, "an unknown reason is not taken for a known one");
+    }
+
+    #[test]
+    fn of_operators() {
+        let lagging =
+            Readiness::Lagging { matched: LogIndex(1), applied: LogIndex(2), needed: LogIndex(3) };
+        let configuration = Configuration::new([1, 2].map(NodeId)).unwrap();
+        for error in [
+            ChangeError::ConfigMismatch { index: LogIndex(2), configuration },
+            ChangeError::NotReady(lagging),
+            ChangeError::WouldBreakQuorum { responsive: 1, needed: 2 },
+            ChangeError::InvalidSettings(OptionsError::Zero("reads_max")),
+            ChangeError::InvalidSettings(OptionsError::Priority),
+            ChangeError::CommitStalled,
+        ] {
+            comes_back(&error);
+        }
+        let empty = Configuration::new([]).unwrap_err();
+        comes_back::<ConfigurationError>(&empty);
+        comes_back(&ChangeError::InvalidConfiguration(empty));
+        comes_back(&Change::Unchanged(LogIndex(4)));
+        comes_back(&ConfigLevel::Committed);
+        comes_back(&TransferError::TargetLagging { behind: 4 });
+        comes_back(&CampaignError::WrongRole { role: Role::Leader });
+        comes_back(&CampaignError::LeaseHeld { until: Instant(9) });
+        comes_back(&LifecycleError::StillUnsupported { index: LogIndex(1), kind: 200 });
+        comes_back(&SkipError::DigestMismatch { actual: u64::MAX });
+        comes_back(&BootstrapError::NotEmpty(Leftover::Snapshot(AT)));
+        comes_back(&BootstrapError::InvalidConfig(Unfit::Settings(OptionsError::Heartbeat)));
+        comes_back(&BootstrapError::WrongRole(Lifecycle::Halted));
+        comes_back(&RecoveryError::LogMoved { last: AT });
+        comes_back(&PlanError::Twice(NodeId(1)));
+        comes_back(&ForkError::Boot(BootError::Options(OptionsError::Level)));
+        comes_back(&TakeSnapshotError::NothingNew { newest: LogIndex(3) });
+    }
+
+    #[test]
+    fn of_disks() {
+        for error in [
+            BootError::Options(OptionsError::Zero("tail_bytes_max")),
+            BootError::SnapshotMismatch { snapshot: AT },
+            BootError::TermRegression { hard_state: Term(1), log: Term(2) },
+            BootError::TermRuns { run: 4 },
+        ] {
+            comes_back(&error);
+        }
+        comes_back(&ChooseError::Gap { first: LogIndex(5), below: LogIndex(3) });
+        comes_back(&CatalogueError::NameTaken { index: LogIndex(3) });
+        comes_back::<DecodeConfigurationError>(&Configuration::decode(Bytes::new()).unwrap_err());
+        comes_back::<DecodeSettingsError>(&raft_core::Settings::decode(Bytes::new()).unwrap_err());
+        comes_back(&Look::OnDisk { position: AT, committed: true });
+        comes_back(&Look::Entry { position: AT, entry: Entry::default(), committed: false });
+        comes_back(&Note::LogBehind { candidate: NodeId(2), ours: AT });
+        comes_back(&Note::TermsFull { runs: 3 });
+    }
+
+    #[test]
+    fn the_name_of_a_limit_is_one_there_is() {
+        let mut options = ChunkOptions::default();
+        options.window = 0;
+        let error = options.validate().unwrap_err();
+        assert_eq!(error, ChunkOptionsError::Zero("window"));
+        comes_back(&error);
+        for made_up in [json!({"Zero": "no_such_limit"}), json!({"Zero": 5})] {
+            assert!(serde_json::from_value::<OptionsError>(made_up.clone()).is_err(), "{made_up}");
+            assert!(serde_json::from_value::<ChunkOptionsError>(made_up).is_err());
+        }
+    }
+}

@@ -29,6 +29,10 @@ impl Bounded {
             && within(loads.applying)
             && within(loads.inflight)
             && within(loads.outbox)
+            && within(loads.proposals)
+            && within(loads.deferred)
+            && within(loads.deferred_bytes)
+            && within(loads.operations)
         {
             return Ok(());
         }
@@ -46,6 +50,10 @@ fn over(node: NodeId, loads: &Loads) -> Check {
         ("entries at apply", loads.applying),
         ("appends on their way to one peer", loads.inflight),
         ("outputs waiting", loads.outbox),
+        ("open proposals", loads.proposals),
+        ("proposals that wait", loads.deferred),
+        ("bytes of proposals that wait", loads.deferred_bytes),
+        ("open operations", loads.operations),
     ];
     match all.iter().find(|(_, (size, limit))| size > limit) {
         Some((what, (size, limit))) => broken(
@@ -65,7 +73,7 @@ mod tests {
     #[test]
     fn each_load_over_its_limit_is_seen() {
         type Set = fn(&mut crate::process::view::Loads);
-        let sets: [(Set, &str); 7] = [
+        let sets: [(Set, &str); 11] = [
             (|l| l.tail_entries = (3, 2), "3 entries in memory"),
             (|l| l.tail_bytes = (3, 2), "3 bytes in memory"),
             (|l| l.persists = (3, 2), "3 open writes"),
@@ -73,6 +81,10 @@ mod tests {
             (|l| l.applying = (3, 2), "3 entries at apply"),
             (|l| l.inflight = (3, 2), "3 appends on their way to one peer"),
             (|l| l.outbox = (3, 2), "3 outputs waiting, more than its limit of 2"),
+            (|l| l.proposals = (3, 2), "3 open proposals"),
+            (|l| l.deferred = (3, 2), "3 proposals that wait"),
+            (|l| l.deferred_bytes = (3, 2), "3 bytes of proposals that wait"),
+            (|l| l.operations = (3, 2), "3 open operations"),
         ];
         for (set, reason) in sets {
             let mut kit = Kit::new(3);

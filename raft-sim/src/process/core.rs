@@ -411,6 +411,14 @@ impl Process for Core {
             applying: (queues.applying, options.apply_inflight_entries_max),
             inflight: (inflight, u64::from(options.inflight_messages_max)),
             outbox: (queues.outbox, OUTBOX_MAX),
+            proposals: (queues.proposals, options.proposals_max),
+            deferred: (queues.buffered.max(queues.deferred), u64::from(options.deferred_max)),
+            // One of any size is taken into each empty queue.
+            deferred_bytes: (
+                queues.deferred_bytes,
+                options.deferred_bytes_max.max(options.entry_bytes_max).saturating_mul(2),
+            ),
+            operations: (queues.operations, OPERATIONS_MAX),
         };
     }
 
@@ -547,6 +555,9 @@ impl Process for Core {
         }
     }
 }
+
+/// Operations that a node keeps open at once.
+const OPERATIONS_MAX: u64 = 16;
 
 /// The most one settle can leave in the outbox: a window of appends to each of eight peers, every
 /// open read, and a handful of single outputs.

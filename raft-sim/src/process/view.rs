@@ -85,6 +85,14 @@ pub struct Loads {
     pub inflight: (u64, u64),
     /// Outputs waiting to be polled, and the most allowed.
     pub outbox: (u64, u64),
+    /// Proposals accepted and not ended, and the most allowed.
+    pub proposals: (u64, u64),
+    /// Proposals that wait to be appended (the longer of two queues), and the most allowed.
+    pub deferred: (u64, u64),
+    /// Payload bytes of those in both queues, and the most allowed.
+    pub deferred_bytes: (u64, u64),
+    /// Operations begun and not ended, and the most allowed.
+    pub operations: (u64, u64),
 }
 
 /// The visible state of one process.

@@ -154,12 +154,22 @@ impl Default for ChunkOptions {
     }
 }
 
+/// Under a name of its own, or what is read would be borrowed for ever.
+type LimitName = &'static str;
+
+/// Reads the name of a limit back: one of those there are.
+#[cfg(feature = "serde")]
+fn limit_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<LimitName, D::Error> {
+    crate::options::one_of(ChunkOptions::default().limits().map(|(name, _)| name), from)
+}
+
 /// A limit that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ChunkOptionsError {
     /// The named limit must be above 0.
-    Zero(&'static str),
+    Zero(#[cfg_attr(feature = "serde", serde(deserialize_with = "limit_name"))] LimitName),
 }
 
 impl fmt::Display for ChunkOptionsError {
@@ -173,20 +183,24 @@ impl fmt::Display for ChunkOptionsError {
 impl core::error::Error for ChunkOptionsError {}
 
 impl ChunkOptions {
-    /// Checks the limits.
-    ///
-    /// # Errors
-    /// The first that makes no sense.
-    pub fn validate(&self) -> Result<(), ChunkOptionsError> {
-        let limits = [
+    /// Every limit, by name.
+    fn limits(&self) -> [(&'static str, u64); 6] {
+        [
             ("chunk_bytes", u64::from(self.chunk_bytes)),
             ("window", u64::from(self.window)),
             ("resend_ns", self.resend_ns),
             ("resends_max", u64::from(self.resends_max)),
             ("idle_ns", self.idle_ns),
             ("size_bytes_max", self.size_bytes_max),
-        ];
-        match limits.iter().find(|(_, value)| *value == 0) {
+        ]
+    }
+
+    /// Checks the limits.
+    ///
+    /// # Errors
+    /// The first that makes no sense.
+    pub fn validate(&self) -> Result<(), ChunkOptionsError> {
+        match self.limits().iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(ChunkOptionsError::Zero(name)),
             None => Ok(()),
         }
