@@ -101,6 +101,20 @@ pub enum Fault {
         /// What for.
         what: Operation,
     },
+    /// The node is stopped, and started with the release of another protocol level.
+    Relevel {
+        /// Node.
+        node: u64,
+        /// Its level from now on.
+        level: u8,
+        /// Time down.
+        down_ns: Ns,
+        /// Even below the level of entries that are in some log already.
+        #[serde(default, skip_serializing_if = "is_false")]
+        hostile: bool,
+    },
+    /// The next command that any machine comes to makes every machine fail.
+    Poison {},
     /// Anything this version does not know: kept as it is, applied as nothing, counted as refused.
     #[serde(skip)]
     Unknown(serde_json::Value),
@@ -187,6 +201,8 @@ pub enum Operation {
     },
     /// Take a snapshot now.
     TakeSnapshot,
+    /// Pass over the entry at which the machine failed.
+    SkipEntry,
     /// What the store can take: 2 everything, 1 configurations only, 0 nothing.
     Capacity {
         /// Which.
@@ -216,6 +232,7 @@ impl Operation {
             | Self::ForgetLeader
             | Self::Eligibility { .. } => Axis::Leadership,
             Self::TakeSnapshot => Axis::Snapshots,
+            Self::SkipEntry => Axis::Poison,
             _ => Axis::Membership,
         }
     }
@@ -339,7 +356,7 @@ open_kinds!(Exception, "an exception");
 impl Fault {
     /// Kinds this version knows.
     pub const KINDS: &'static [&'static str] =
-        &["cut", "clog", "kill", "power-loss", "pause", "operate"];
+        &["cut", "clog", "kill", "power-loss", "pause", "operate", "relevel", "poison"];
 }
 
 impl Exception {

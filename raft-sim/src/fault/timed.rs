@@ -14,6 +14,7 @@ use crate::{
         partition::{Shape, draw_shape, isolate},
         plan::Plan,
         schedule::{Fault, TimedFault},
+        upgrade,
     },
     process::Ns,
     random::stream::{Purpose, Stream},
@@ -32,6 +33,9 @@ pub(crate) fn draw_faults(plan: &Plan, seed: u64) -> Vec<TimedFault> {
     all.extend(pauses(plan, &mut Stream::new(seed, Purpose::PAUSE)));
     all.extend(operate::changes(plan, &mut Stream::new(seed, Purpose::CHANGE)));
     all.extend(operate::leadership(plan, &mut Stream::new(seed, Purpose::LEADERSHIP)));
+    all.extend(upgrade::levels(plan, &mut Stream::new(seed, Purpose::VERSIONS)));
+    let poison = times(plan, plan.poison.gap_ns, &mut Stream::new(seed, Purpose::POISON));
+    all.extend(poison.into_iter().map(|at| (at, Fault::Poison {})));
     all.sort_by_key(|(at_ns, _)| *at_ns);
     (1..).zip(all).map(|(id, (at_ns, fault))| TimedFault { id, at_ns, fault }).collect()
 }
@@ -78,7 +82,7 @@ fn first_fault_ns(plan: &Plan) -> Ns {
 }
 
 /// Faults that begin at the very end would be healed before they hurt.
-fn last_fault_ns(plan: &Plan) -> Ns {
+pub(super) fn last_fault_ns(plan: &Plan) -> Ns {
     plan.chaos_ns.saturating_sub(plan.knobs.election_ns)
 }
 
@@ -306,6 +310,8 @@ fn pauses(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use raft_core::Options;
+
     use super::*;
     use crate::fault::{
         plan::Axis,
@@ -343,6 +349,12 @@ mod tests {
                     Fault::Operate { node, what } => {
                         assert!(plan.has(what.axis()) && *node <= u64::from(plan.nodes()));
                     }
+                    Fault::Relevel { node, level, hostile, .. } => {
+                        assert!(plan.has(Axis::MixedVersions) && *level <= Options::LEVEL_MAX);
+                        assert!((1..=u64::from(plan.nodes())).contains(node));
+                        assert!(plan.versions.hostile || !hostile);
+                    }
+                    Fault::Poison {} => assert!(plan.has(Axis::Poison)),
                     Fault::Unknown(_) => panic!("drawn"),
                 }
             }

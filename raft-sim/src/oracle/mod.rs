@@ -441,6 +441,11 @@ pub enum Observation<'a> {
         /// Why, in its words.
         why: &'a str,
     },
+    /// A state worth reaching was reached that only the world can tell.
+    Met {
+        /// Which.
+        mark: sometimes::Mark,
+    },
     /// A phase ended: its goal was reached, or its time ran out.
     PhaseEnded {
         /// Which.

@@ -9,6 +9,7 @@
 //! execution of the work (`world/host.rs`).
 
 pub mod core;
+pub mod letter;
 pub mod naive;
 mod operate;
 pub mod view;
@@ -213,6 +214,9 @@ pub struct Start<'a> {
     pub snapshots: &'a crate::fault::plan::SnapshotPlan,
     /// Largest command that will be proposed, in bytes.
     pub command_bytes_max: u64,
+    /// The protocol level it is of, in a cluster of mixed versions: what nodes say then travels
+    /// as bytes. `None` where all are of the newest.
+    pub level: Option<u8>,
     /// Which of a family of systems this is ([`crate::system::System::variant`]).
     pub variant: u8,
     /// What the disk holds.
@@ -245,6 +249,8 @@ pub enum Input<P: Process> {
     PersistFailed(P::Ack),
     /// The machine has applied everything up to and including this index.
     Applied(LogIndex),
+    /// The machine failed at this entry; everything before it is applied.
+    ApplyFailed(LogIndex),
     /// Entries asked for with [`Effect::ReadEntries`].
     EntriesRead {
         /// The request's id.
@@ -365,6 +371,8 @@ pub enum Effect<P: Process> {
         entries: Vec<Entry>,
         /// Ticket of the first entry if these were proposed here; the rest count up from it.
         first_ticket: Option<u64>,
+        /// The cluster has agreed that no machine sees this one entry.
+        skipped: bool,
     },
     /// A read may be evaluated on any state at or above `index`.
     ReadReady {
@@ -451,6 +459,8 @@ pub enum Effect<P: Process> {
     },
     /// Fail-stop for this boot; the host restarts it from disk later.
     Halted(String),
+    /// The machine that failed is to be made anew, and the process started again.
+    Rebuild,
 }
 
 /// Kinds of messages, an open enumeration: numbers are frozen, unknown ones are kept.
@@ -538,6 +548,15 @@ pub struct MessageLabel {
     pub claim: Claim,
 }
 
+/// How a message is said in a cluster of mixed versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// The version that sender and receiver share, as the sender knows.
+    pub version: u8,
+    /// Whether the version has words for it; if not, it is not sent.
+    pub sayable: bool,
+}
+
 /// A process under test, between one boot and the next crash.
 pub trait Process: Clone + fmt::Debug + Sized + 'static {
     /// What travels.
@@ -583,6 +602,12 @@ pub trait Process: Clone + fmt::Debug + Sized + 'static {
 
     /// Describes a message.
     fn label(message: &Self::Message) -> MessageLabel;
+
+    /// How a message is said; `None` where all nodes speak alike.
+    fn wording(message: &Self::Message) -> Option<Wording> {
+        let _ = message;
+        None
+    }
 
     /// Folds everything a message says into `digest`.
     fn digest_message(message: &Self::Message, digest: &mut Digest);

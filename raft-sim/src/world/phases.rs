@@ -234,6 +234,7 @@ impl<P: Process> World<'_, P> {
                 self.push(self.watch.now, Class::World, n as u64, 1, event);
             }
         }
+        self.finish_upgrades();
         let lengths = || self.core().map(|host| host.disk.image.last().0);
         let lag = lengths().max().unwrap_or(0) - lengths().min().unwrap_or(0);
         let batch = u64::from(self.schedule.plan.knobs.append_entries.max(1));
