@@ -312,7 +312,7 @@ impl Node {
     pub(crate) fn send_append_reply(&mut self) {
         if self.role() != Role::Follower
             || self.quarantined
-            || self.changes.other_life
+            || self.changes.other_life && !self.changes.addressed
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
         {

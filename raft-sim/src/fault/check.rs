@@ -116,6 +116,7 @@ impl Plan {
             (self.timed.pause_max_ns, "timed.pause_max_ns"),
             (self.versions.gap_ns, "versions.gap_ns"),
             (self.poison.gap_ns, "poison.gap_ns"),
+            (self.replace.gap_ns, "replace.gap_ns"),
             (self.work.think_mean_ns, "work.think_mean_ns"),
         ] {
             time(value, field)?;
@@ -231,6 +232,7 @@ impl Schedule {
                     in_range(u64::from(*level), 0, newest, &field("fault.level"))?;
                     time(*down_ns, &field("fault.down_ns"))?;
                 }
+                Fault::LoseDisk { node: who } => node(*who, "fault.node")?,
                 Fault::Poison {} | Fault::Unknown(_) => {}
             }
         }

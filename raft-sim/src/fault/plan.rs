@@ -70,6 +70,8 @@ axes! {
     MixedVersions => "mixed-versions",
     /// A command makes every machine fail, and the cluster must agree to pass over it.
     Poison => "poison",
+    /// A disk is lost for good, and its node replaced by a new life.
+    Replace => "replace",
 }
 
 impl Axis {
@@ -78,7 +80,7 @@ impl Axis {
     #[must_use]
     pub const fn rare(self) -> Option<u64> {
         match self {
-            Self::MixedVersions | Self::Poison => Some(16),
+            Self::MixedVersions | Self::Poison | Self::Replace => Some(16),
             _ => None,
         }
     }
@@ -258,6 +260,13 @@ pub struct PoisonPlan {
     pub gap_ns: Ns,
 }
 
+/// Disks that are lost for good; a gap of 0 for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacePlan {
+    /// Mean gap between them. Only one node at a time is replaced.
+    pub gap_ns: Ns,
+}
+
 /// What clients do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkPlan {
@@ -318,6 +327,9 @@ pub struct Plan {
     /// Commands that no machine can apply.
     #[serde(default, skip_serializing_if = "is_default")]
     pub poison: PoisonPlan,
+    /// Lost disks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub replace: ReplacePlan,
 }
 
 /// What a plan does not say stays unsaid when it is written again.

@@ -113,6 +113,11 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "is_false")]
         hostile: bool,
     },
+    /// The node stops and its disk is gone for good; an operator replaces it.
+    LoseDisk {
+        /// Node.
+        node: u64,
+    },
     /// The next command that any machine comes to makes every machine fail.
     Poison {},
     /// Anything this version does not know: kept as it is, applied as nothing, counted as refused.
@@ -138,6 +143,9 @@ pub enum Operation {
         member: u64,
         /// Without data.
         witness: bool,
+        /// Which life of its disk; 0 for whichever is heard first.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        life: u64,
     },
     /// Let a learner vote.
     Promote {
@@ -279,6 +287,11 @@ pub enum Exception {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
 fn is_false(b: &bool) -> bool {
     !*b
 }
@@ -355,8 +368,17 @@ open_kinds!(Exception, "an exception");
 
 impl Fault {
     /// Kinds this version knows.
-    pub const KINDS: &'static [&'static str] =
-        &["cut", "clog", "kill", "power-loss", "pause", "operate", "relevel", "poison"];
+    pub const KINDS: &'static [&'static str] = &[
+        "cut",
+        "clog",
+        "kill",
+        "power-loss",
+        "pause",
+        "operate",
+        "relevel",
+        "poison",
+        "lose-disk",
+    ];
 }
 
 impl Exception {

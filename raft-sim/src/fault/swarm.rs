@@ -15,8 +15,8 @@ use crate::{
         axes::AxisChoice,
         ops,
         plan::{
-            Axis, Chance, DiskPlan, Knobs, NetPlan, OperatePlan, Plan, PoisonPlan, SnapshotPlan,
-            TimedPlan, VersionPlan, WorkPlan,
+            Axis, Chance, DiskPlan, Knobs, NetPlan, OperatePlan, Plan, PoisonPlan, ReplacePlan,
+            SnapshotPlan, TimedPlan, VersionPlan, WorkPlan,
         },
         schedule::Schedule,
         timed,
@@ -150,10 +150,15 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
     let rare = rare_axes(&mut s);
     let versions = draw_versions(&mut s, election_ns, voters);
     let poison = PoisonPlan { gap_ns: s.log_uniform(20 * election_ns, 100 * election_ns) };
+    let replace = ReplacePlan { gap_ns: s.log_uniform(20 * election_ns, 100 * election_ns) };
     match stratum {
         "calm" => {}
         "single-axis" => drawn_axes = rare.first().map_or(drawn_axes, |axis| vec![*axis]),
         _ => drawn_axes.extend(rare),
+    }
+    if drawn_axes.contains(&Axis::Replace) {
+        // Whoever adds a node must state which life of its disk is meant; random changes do not.
+        drawn_axes.retain(|axis| *axis != Axis::Membership);
     }
 
     let mut plan = Plan {
@@ -174,6 +179,7 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
         operate,
         versions,
         poison,
+        replace,
     };
     let on: Vec<Axis> =
         Axis::ALL.iter().copied().filter(|axis| choice.is_on(*axis, &drawn_axes)).collect();
@@ -230,7 +236,13 @@ fn rare_axes(s: &mut Stream) -> Vec<Axis> {
     coins.fill_with(|| s.word());
     let rare = Axis::ALL.iter().filter_map(|axis| Some((*axis, axis.rare()?)));
     let drawn = rare.zip(coins).filter(|((_, of), coin)| sample::below(*coin, *of) == 0);
-    drawn.map(|((axis, _), _)| axis).collect()
+    let mut drawn: Vec<Axis> = drawn.map(|((axis, _), _)| axis).collect();
+    // A skip is what the older level lacks: without one, versions differ in little.
+    if drawn.contains(&Axis::MixedVersions) && !drawn.contains(&Axis::Poison) && coins[15] & 1 == 0
+    {
+        drawn.push(Axis::Poison);
+    }
+    drawn
 }
 
 fn draw_versions(s: &mut Stream, e: Ns, voters: u32) -> VersionPlan {
@@ -240,7 +252,7 @@ fn draw_versions(s: &mut Stream, e: Ns, voters: u32) -> VersionPlan {
     VersionPlan {
         old,
         gap_ns: s.log_uniform(5 * e, 40 * e),
-        hostile: s.one_in(1, 4),
+        hostile: s.one_in(1, 3),
         finish: s.one_in(1, 2),
     }
 }
@@ -396,7 +408,8 @@ mod tests {
         }
         for axis in Axis::ALL.iter().filter(|axis| axis.rare().is_some()) {
             let on = count(&|p| p.has(*axis));
-            assert!((190..300).contains(&on), "{} is on in {on} of 4000", axis.name());
+            let more = if *axis == Axis::Poison { 100 } else { 0 };
+            assert!((190..300).contains(&(on - more)), "{} is on in {on} of 4000", axis.name());
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn draw_faults(plan: &Plan, seed: u64) -> Vec<TimedFault> {
     all.extend(upgrade::levels(plan, &mut Stream::new(seed, Purpose::VERSIONS)));
     let poison = times(plan, plan.poison.gap_ns, &mut Stream::new(seed, Purpose::POISON));
     all.extend(poison.into_iter().map(|at| (at, Fault::Poison {})));
+    all.extend(lost_disks(plan, &mut Stream::new(seed, Purpose::REPLACE)));
     all.sort_by_key(|(at_ns, _)| *at_ns);
     (1..).zip(all).map(|(id, (at_ns, fault))| TimedFault { id, at_ns, fault }).collect()
 }
@@ -294,6 +295,12 @@ fn clogs(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
         .collect()
 }
 
+fn lost_disks(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
+    let times = times(plan, plan.replace.gap_ns, s);
+    let lose = |at| (at, Fault::LoseDisk { node: s.between(1, u64::from(plan.voters)) });
+    times.into_iter().map(lose).collect()
+}
+
 fn pauses(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
     let n = u64::from(plan.voters);
     times(plan, plan.timed.pause_gap_ns, s)
@@ -355,6 +362,9 @@ mod tests {
                         assert!(plan.versions.hostile || !hostile);
                     }
                     Fault::Poison {} => assert!(plan.has(Axis::Poison)),
+                    Fault::LoseDisk { node } => {
+                        assert!(plan.has(Axis::Replace) && (1..=n).contains(node));
+                    }
                     Fault::Unknown(_) => panic!("drawn"),
                 }
             }

@@ -119,6 +119,8 @@ marks! {
     MachineFailed => "machine-failed",
     /// A node passed over an entry that the cluster agreed to skip.
     EntrySkipped => "entry-skipped",
+    /// A node that had lost its disk votes again, as a new life.
+    DiskReplaced => "lost-disk-replaced",
 }
 
 /// How many marks there are.
@@ -126,7 +128,7 @@ pub const MARKS: usize = Mark::ALL.len();
 
 use Axis::{
     Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Loss,
-    Membership, MixedVersions, Partition, Pause, Poison, PowerLoss, SlowNode, Snapshots,
+    Membership, MixedVersions, Partition, Pause, Poison, PowerLoss, Replace, SlowNode, Snapshots,
 };
 
 /// Trouble that keeps nodes from hearing each other.
@@ -173,6 +175,7 @@ impl Mark {
             | Self::LevelRaised
             | Self::UnknownEntryStopped => &[MixedVersions],
             Self::MachineFailed | Self::EntrySkipped => &[Poison],
+            Self::DiskReplaced => &[Replace],
             Self::VoteSplit
             | Self::ThreeCandidates
             | Self::LeaderWithoutCommit
@@ -253,7 +256,8 @@ impl Mark {
             | Self::LevelRaised
             | Self::UnknownEntryStopped
             | Self::MachineFailed
-            | Self::EntrySkipped => Asks::Operable,
+            | Self::EntrySkipped
+            | Self::DiskReplaced => Asks::Operable,
             _ => Asks::Nothing,
         }
     }

@@ -9,9 +9,9 @@
 
 use raft_core::{
     Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, EntryKind,
-    FetchFailure, FetchId, GroupId, HaltReason, HardState, Input as CoreInput, Instant, Issued,
-    LogIndex, LogPosition, Message, Node, Options, Outcome, Output, PersistAck, ReceivedSnapshot,
-    Rejected, SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun, wire,
+    FetchFailure, FetchId, GroupId, HaltReason, HardState, Incarnation, Input as CoreInput,
+    Instant, Issued, LogIndex, LogPosition, Message, Node, Options, Outcome, Output, PersistAck,
+    ReceivedSnapshot, Rejected, SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun, wire,
 };
 
 use super::{
@@ -284,7 +284,8 @@ impl Process for Core {
         let refused = |why: &dyn std::fmt::Display| BootRefused(why.to_string());
         let voters =
             Configuration::new(start.voters.iter().copied()).map_err(|error| refused(&error))?;
-        let born = start.voters.contains(&start.node);
+        // Only the first life of a first voter begins with a configuration.
+        let born = start.voters.contains(&start.node) && start.incarnation == Incarnation(1);
         let mut hard = HardState::new(ClusterId(1), GroupId(1), start.node, start.incarnation);
         let kept = &start.image.hard;
         hard.term = kept.term;
@@ -314,8 +315,7 @@ impl Process for Core {
             stamp = snapshot.meta.stamp;
             above = snapshot.index();
             let meta = &snapshot.meta;
-            let meta =
-                if bytes { stored_meta(meta).map_err(BootRefused)? } else { meta.clone() };
+            let meta = if bytes { stored_meta(meta).map_err(BootRefused)? } else { meta.clone() };
             boot = boot.with_snapshot(meta);
         }
         boot.first = start.image.first();

@@ -35,10 +35,14 @@ impl Letter {
     /// A letter said by a node that speaks to its peers as `peers` knows them.
     pub(super) fn new(envelope: Envelope, peers: Option<&mut wire::Peers>) -> Self {
         let said = peers.map(|peers| {
-            let version = peers.versions(envelope.to).speak();
+            let mut version = peers.versions(envelope.to).speak();
             let mut bytes = Vec::new();
             let frame = match peers.encode(&envelope, &mut bytes) {
-                Ok(()) => Some(Bytes::from(bytes)),
+                Ok(()) => {
+                    // The fifth byte of a frame: an older one if the peer has long been silent.
+                    version = bytes.get(4).copied().unwrap_or(version);
+                    Some(Bytes::from(bytes))
+                }
                 Err(wire::EncodeError::NotInVersion(_)) => None,
                 // Sizes are the simulator's own: nothing it sends comes near a frame's limit.
                 Err(error) => panic!("the core's message has no bytes: {error}"),
@@ -126,12 +130,7 @@ mod tests {
 
     fn promise() -> Message {
         let result = AppendResult::Matched { matched: LogIndex(4) };
-        Message::AppendReply(AppendReply {
-            round: 7,
-            result,
-            promise_ns: 99,
-            applied: LogIndex(3),
-        })
+        Message::AppendReply(AppendReply { round: 7, result, promise_ns: 99, applied: LogIndex(3) })
     }
 
     fn promised(envelope: &Envelope) -> u64 {

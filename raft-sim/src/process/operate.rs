@@ -24,9 +24,9 @@ pub(super) fn operation_of(operation: &Operation, node: &Node) -> Option<Input> 
             let node = NodeId(member);
             change(ConfigAction::AddLearner { node, incarnation: unknown, witness })
         }
-        Operation::AddVoter { member, witness } => {
+        Operation::AddVoter { member, witness, life } => {
             let node = NodeId(member);
-            change(ConfigAction::AddVoter { node, incarnation: unknown, witness })
+            change(ConfigAction::AddVoter { node, incarnation: Incarnation(life), witness })
         }
         Operation::Promote { member } => {
             change(ConfigAction::Promote { node: NodeId(member), if_ready: true })

@@ -50,6 +50,8 @@ impl Purpose {
     pub const VERSIONS: Self = Self(14);
     /// Commands that no machine can apply.
     pub const POISON: Self = Self(15);
+    /// Lost disks.
+    pub const REPLACE: Self = Self(16);
 }
 
 /// One stream.

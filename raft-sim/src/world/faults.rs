@@ -115,6 +115,10 @@ impl<P: Process> World<'_, P> {
                 let applied = self.arm_poison();
                 self.made(Axis::Poison, applied);
             }
+            Fault::LoseDisk { node } => {
+                let applied = self.node_at(*node).is_some_and(|n| self.lose_disk(n));
+                self.made(Axis::Replace, applied);
+            }
             // Kept in the file, applied as nothing.
             Fault::Unknown(_) => {}
         }
@@ -169,7 +173,7 @@ impl<P: Process> World<'_, P> {
     pub(crate) fn on_boot(&mut self, node: u8, again_after: Ns, down: Ns) -> bool {
         let n = usize::from(node);
         let host = &self.hosts[n];
-        if host.process.is_some() || host.refused || host.outside {
+        if host.process.is_some() || host.refused || host.outside || host.gone {
             return false;
         }
         self.begin(7, "boot", n);

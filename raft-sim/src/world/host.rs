@@ -70,6 +70,10 @@ pub(crate) struct Host<P: Process> {
     pub(crate) machine: Machine,
     /// The machine stands still at an entry it cannot apply.
     pub(super) machine_failed: bool,
+    /// Which life of its disk this is, from 1.
+    pub(super) life: u64,
+    /// Its disk was lost, and its old life is still a member: it stays down.
+    pub(super) gone: bool,
     /// The protocol level it is started with.
     pub(crate) level: u8,
     pub(super) lane: VecDeque<Lane>,
@@ -107,6 +111,8 @@ impl<P: Process> Host<P> {
             disk: Disk::new(),
             machine: Machine::new(),
             machine_failed: false,
+            life: 1,
+            gone: false,
             level,
             lane: VecDeque::new(),
             applying: false,
@@ -179,7 +185,7 @@ impl<P: Process> World<'_, P> {
         let start = Start {
             node: host.id,
             voters: &self.voters,
-            incarnation: Incarnation(1),
+            incarnation: Incarnation(host.life),
             boot: host.boot,
             seed: self.fates.boot_seed(host.id.0, host.boot),
             now: host.clock.local(self.watch.now),

@@ -18,6 +18,7 @@ pub(crate) mod observe;
 mod phases;
 mod poison;
 mod queue;
+mod replace;
 mod service;
 mod snapshots;
 mod versions;
@@ -96,6 +97,9 @@ struct World<'s, P: Process> {
     operations_done: u64,
     versions: versions::Versions,
     poison: poison::Poison,
+    replacing: replace::Replacing,
+    /// The operator will look again.
+    operator_called: bool,
     snapshots_installed: u64,
     config_changes: u64,
     config_changed_at: LogIndex,
@@ -160,6 +164,8 @@ impl<'s, P: Process> World<'s, P> {
             operations_done: 0,
             versions: versions::Versions::new(mixed, nodes),
             poison: poison::Poison::default(),
+            replacing: replace::Replacing::default(),
+            operator_called: false,
             snapshots_installed: 0,
             config_changes: 0,
             config_changed_at: LogIndex::ZERO,

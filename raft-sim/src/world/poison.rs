@@ -7,11 +7,12 @@
 //! "the machine fails at a command".
 //! **Upholds.** `inv:apply-once-in-order`, `inv:nothing-lost` (what was skipped stays without
 //! effect).
-//! **Not here.** The decision to skip (`raft_core`), other work of the lane (`lanes.rs`).
+//! **Not here.** The decision to skip (`raft_core`), other work of the lane (`lanes.rs`), when the
+//! operator looks (`replace.rs`).
 
 use raft_core::LogIndex;
 
-use super::{Event, World, host::Lane, phases::Stage, queue::Class};
+use super::{World, host::Lane};
 use crate::{
     fault::schedule::Operation,
     oracle::{Observation, sometimes::Mark},
@@ -42,6 +43,11 @@ impl Poison {
         }
         self.top = self.top.max(index);
         self.at.binary_search(&index).is_ok()
+    }
+
+    /// There will be no further one.
+    pub(super) const fn disarm(&mut self) {
+        self.armed = false;
     }
 
     /// The last one is not known to be skipped.
@@ -111,29 +117,17 @@ impl<P: Process> World<'_, P> {
         }
     }
 
-    fn call_operator(&mut self) {
-        let at = self.watch.now.saturating_add(self.schedule.plan.knobs.election_ns / 2);
-        self.push(at, Class::World, 3 << 32, 0, Event::Operator);
+    /// Whether some machine stands still, or will.
+    pub(super) fn poison_is_open(&self) -> bool {
+        self.poison.is_open() || self.hosts.iter().any(|host| host.machine_failed && !host.outside)
     }
 
-    /// The operator looks after machines that stand still.
-    pub(super) fn on_operator(&mut self) -> bool {
-        if self.stage == Stage::Over {
-            return false;
-        }
-        let failed = self.hosts.iter().any(|host| host.machine_failed && !host.outside);
-        if !failed && !self.poison.is_open() {
-            return false;
-        }
-        self.call_operator();
+    /// Has the leader's machine passed over the entry at which it stands still.
+    pub(super) fn skip_poison(&mut self, leader: usize) {
         // Whoever does not know what a skip is would stand still at it.
         let careful = !self.schedule.plan.versions.hostile || !self.in_chaos();
-        if careful && !self.all_newest() {
-            return false;
+        if self.hosts[leader].machine_failed && (self.all_newest() || !careful) {
+            self.operate(0, &Operation::SkipEntry);
         }
-        let Some(n) = self.asked(0).filter(|n| self.hosts[*n].machine_failed) else { return false };
-        self.begin(19, "operator", n);
-        self.operate(0, &Operation::SkipEntry);
-        true
     }
 }

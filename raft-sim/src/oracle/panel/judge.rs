@@ -142,6 +142,10 @@ impl Oracles {
                 }
                 Ok(())
             }
+            Observation::DiskLost { node } => {
+                self.mirrors.retire(node);
+                Ok(())
+            }
             Observation::Met { mark } => {
                 self.sometimes.hit(mark);
                 Ok(())
