@@ -10,8 +10,16 @@
 use bytes::Bytes;
 use raft_core::{Entry, Envelope, HardState, LogPosition, SnapshotMeta, wire};
 
-use super::Wording;
 use crate::trace::digest::Digest;
+
+/// How a message is said in a cluster of mixed versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// The version that sender and receiver share, as the sender knows.
+    pub version: u8,
+    /// Whether the version has words for it; if not, it is not sent.
+    pub sayable: bool,
+}
 
 /// An envelope, and how it is said.
 #[derive(Clone, Debug)]

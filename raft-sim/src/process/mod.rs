@@ -24,7 +24,8 @@ use raft_core::{
 };
 
 use crate::{fault::schedule::Operation, trace::digest::Digest, workload::kv::Machine};
-pub use view::{Changed, NodeView, PeerView};
+pub use letter::Wording;
+pub use view::{Changed, Claim, MessageLabel, NodeView, PeerView};
 
 /// Nanoseconds. World time counts from the start of the run; a node's local time is its own.
 pub type Ns = u64;
@@ -518,43 +519,6 @@ impl MessageKind {
             _ => "other",
         }
     }
-}
-
-/// What a message promises about its sender's disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Only that the term is durable.
-    Term,
-    /// (term, vote = sender) and the log up to this position are durable.
-    Candidacy(LogPosition),
-    /// (term, vote = this node) is durable.
-    Vote(NodeId),
-    /// The log is durable up to this index and equals the leader's.
-    Match(LogIndex),
-}
-
-/// What the simulator may know about a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageLabel {
-    /// Kind.
-    pub kind: MessageKind,
-    /// Sender's term.
-    pub term: Term,
-    /// First log index it is about, 0 for none.
-    pub first: LogIndex,
-    /// Last log index it is about, 0 for none.
-    pub last: LogIndex,
-    /// What it promises.
-    pub claim: Claim,
-}
-
-/// How a message is said in a cluster of mixed versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wording {
-    /// The version that sender and receiver share, as the sender knows.
-    pub version: u8,
-    /// Whether the version has words for it; if not, it is not sent.
-    pub sayable: bool,
 }
 
 /// A process under test, between one boot and the next crash.
