@@ -54,8 +54,12 @@ impl Node {
             Message::AppendEntries(append) => {
                 judge_append(append, term)?;
                 let append = core::mem::take(append);
+                let addressed = envelope.to_incarnation == self.hard.incarnation;
                 drop(envelope);
                 self.on_append_entries(from, append)?;
+                if self.changes.other_life {
+                    self.changes.addressed = addressed;
+                }
             }
             Message::AppendReply(reply) => {
                 let reply = *reply;
@@ -76,8 +80,10 @@ impl Node {
         self.judge_listening(&envelope.message)?;
         self.judge_envelope(&envelope)?;
         let adopts = self.may_adopt(&envelope) != (false, false);
+        let addressed = envelope.to_incarnation == self.hard.incarnation;
         let Envelope { cluster, epoch, from, from_incarnation, term, message, .. } = *envelope;
         let kind = message.kind();
+        let append = matches!(message, Message::AppendEntries(_));
         // Strangers are rare: what they may push out comes back if they are refused.
         let peers = self.peer(from).is_none().then(|| self.peers.clone());
         self.admit_stranger(from);
@@ -86,6 +92,9 @@ impl Node {
                 self.peers = peers;
             }
             return Err(refused);
+        }
+        if append && self.changes.other_life {
+            self.changes.addressed = addressed;
         }
         self.counters.received(kind);
         self.on_sign_of_life(from);

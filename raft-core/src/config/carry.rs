@@ -69,6 +69,9 @@ pub(crate) struct Changes {
     pub(crate) told_removed: bool,
     /// The configuration in force pins another life of this node's disk.
     pub(crate) other_life: bool,
+    /// The newest append named this life of the disk: its leader knows it, though a log that is
+    /// still being read may pin an earlier one, and can send what names this life too.
+    pub(crate) addressed: bool,
     /// This node was made a data member while its disk held stubs.
     pub(crate) tainted: bool,
     /// A witness by the committed configuration of this index: what is committed from there on
@@ -86,6 +89,7 @@ impl Empty for Changes {
         open: Vec::new(),
         told_removed: false,
         other_life: false,
+        addressed: false,
         tainted: false,
         witness_from: None,
         stubs: LogIndex::ZERO,
@@ -134,7 +138,7 @@ impl Changes {
             word(open.stage.entry().index.0);
             word(open.expires.map_or(u64::MAX, |at| at.since(now)));
         }
-        let flags = [was_member, self.told_removed, self.other_life, self.tainted];
+        let flags = [was_member, self.told_removed, self.other_life, self.addressed, self.tainted];
         flags.into_iter().for_each(|flag| word(u64::from(flag)));
         word(self.stubs.0);
         word(self.witness_from.map_or(0, |at| at.0));

@@ -161,6 +161,12 @@ impl Skips {
         self.known.retain(|skip| skip.target != target || skip.digest == actual);
     }
 
+    /// Whether `index` lies between an entry and a skip of it: at the entry or above, below the
+    /// skip.
+    pub(crate) fn straddle(&self, index: LogIndex) -> bool {
+        self.known.iter().any(|skip| skip.target <= index && index < skip.at)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
@@ -348,8 +354,10 @@ impl Node {
                 return;
             }
         }
-        // What is decided and behind us matters no more.
-        self.skips.known.retain(|skip| skip.at > commit || skip.target > applied);
+        // What is decided and behind us matters no more, once the next snapshot has it behind it.
+        let handed = self.handed;
+        let ahead = |s: &Skip| s.at > commit || s.target > applied || s.at > handed;
+        self.skips.known.retain(ahead);
     }
 }
 

@@ -341,7 +341,7 @@ impl Node {
     /// Whether nothing may be answered yet, whatever there is to say.
     fn answer_is_held(&self) -> bool {
         self.quarantined
-            || self.is_another()
+            || self.is_another() && !self.changes.addressed
             || self.lane.durable_hard().promise_ns < self.hard.promise_ns
             || self.snapshots.is_founding()
     }

@@ -150,6 +150,11 @@ impl Node {
         if !due || sut.incoming().is_some() || sut.handed_out.known_at != self.handed {
             return;
         }
+        if self.apply_failed.is_some() || self.skips.straddle(self.handed) {
+            // The machine will not stand there, or whoever starts from it could not tell whether
+            // it passed over the entry or applied it.
+            return;
+        }
         let Some(meta) = self.describe_handed_out() else { return };
         self.snapshots.wanted = false;
         if self.changes.witness_from.is_some() {

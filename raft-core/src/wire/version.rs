@@ -4,7 +4,8 @@
 //! peer the newest version that both can read, and the oldest of all until it has heard anything.
 //! Whatever goes wrong (a frame from before an upgrade arrives late, a peer went back to an older
 //! release) costs frames that are refused and counted, as if the network had lost them, until the
-//! peer's next frame puts it right.
+//! peer's next frame puts it right. A peer that has gone back may be one that never speaks unasked,
+//! a learner say; so every third frame to a silent peer is in the oldest version.
 //! **Source.** S-08; upgrades one node at a time, ours.
 //! **Upholds.** `inv:bounded`.
 //! **Not here.** What a version has (`message.rs`), levels of entry kinds (`log/entry.rs`).
@@ -102,6 +103,17 @@ impl Versions {
     }
 }
 
+/// What is known about one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Known {
+    peer: NodeId,
+    /// The newest version it said it reads.
+    speaks: u8,
+    /// Frames begun for it since it was heard.
+    unanswered: u32,
+}
+
 /// What each peer speaks, as a plain value; with it a driver encodes and decodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -109,13 +121,15 @@ pub struct Peers {
     own_max: u8,
     limits: Limits,
     /// Ascending.
-    known: Vec<(NodeId, u8)>,
+    known: Vec<Known>,
     refused: Vec<u64>,
 }
 
 impl Peers {
     /// Most peers remembered. To any further one the oldest version is spoken.
     pub const MAX: usize = 4_096;
+    /// After this many frames to a peer without one from it, every third is in [`VERSION_MIN`].
+    pub const PATIENCE: u32 = 8;
 
     /// Nobody was heard yet; this node reads and writes up to `own_max`, which is
     /// [`crate::Options::level`] (at most [`VERSION_MAX`]; more is taken as that).
@@ -136,38 +150,53 @@ impl Peers {
     #[must_use]
     pub fn versions(&self, peer: NodeId) -> Versions {
         let mut versions = Versions::new(self.own_max);
-        if let Ok(at) = self.known.binary_search_by_key(&peer, |(id, _)| *id)
-            && let Some((_, speaks)) = self.known.get(at)
+        if let Ok(at) = self.known.binary_search_by_key(&peer, |known| known.peer)
+            && let Some(known) = self.known.get(at)
         {
-            versions.learn(*speaks);
+            versions.learn(known.speaks);
         }
         versions
+    }
+
+    /// The version of the next frame to `peer`, which is counted.
+    fn next_version(&mut self, peer: NodeId) -> u8 {
+        let shared = self.versions(peer).speak();
+        let found = self.known.binary_search_by_key(&peer, |known| known.peer);
+        let Some(known) = found.ok().and_then(|at| self.known.get_mut(at)) else { return shared };
+        known.unanswered = known.unanswered.saturating_add(1);
+        // Not all of them: an entry that the oldest version lacks must get through as well.
+        if known.unanswered > Self::PATIENCE && known.unanswered.is_multiple_of(3) {
+            VERSION_MIN
+        } else {
+            shared
+        }
     }
 
     /// Takes note of what a frame of `peer` says it reads. [`Peers::decode`] does it by itself;
     /// this is for a frame that was refused and whose sender is known from the connection.
     pub fn learn(&mut self, peer: NodeId, speaks: u8) {
-        match self.known.binary_search_by_key(&peer, |(id, _)| *id) {
+        let heard = Known { peer, speaks, unanswered: 0 };
+        match self.known.binary_search_by_key(&peer, |known| known.peer) {
             Ok(at) => {
                 if let Some(known) = self.known.get_mut(at) {
-                    known.1 = speaks;
+                    *known = heard;
                 }
             }
-            Err(at) if self.known.len() < Self::MAX => self.known.insert(at, (peer, speaks)),
+            Err(at) if self.known.len() < Self::MAX => self.known.insert(at, heard),
             Err(_) => {}
         }
     }
 
     /// Forgets `peer`, which left or whose connection ended.
     pub fn forget(&mut self, peer: NodeId) {
-        self.known.retain(|(id, _)| *id != peer);
+        self.known.retain(|known| known.peer != peer);
     }
 
     /// Appends a frame with `envelope` in the version shared with its receiver.
     ///
     /// # Errors
     /// [`EncodeError`]: nothing was appended; the message counts as lost.
-    pub fn encode(&self, envelope: &Envelope, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    pub fn encode(&mut self, envelope: &Envelope, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let mut batch = self.batch(envelope.to, out)?;
         batch.push(envelope)?;
         batch.finish()
@@ -177,8 +206,12 @@ impl Peers {
     ///
     /// # Errors
     /// None today; the version is always one this node speaks.
-    pub fn batch<'a>(&self, peer: NodeId, out: &'a mut Vec<u8>) -> Result<Batch<'a>, EncodeError> {
-        Batch::begin(self.versions(peer).speak(), self.own_max, out)
+    pub fn batch<'a>(
+        &mut self,
+        peer: NodeId,
+        out: &'a mut Vec<u8>,
+    ) -> Result<Batch<'a>, EncodeError> {
+        Batch::begin(self.next_version(peer), self.own_max, out)
     }
 
     /// Reads a frame, learns from it and counts a refusal.

@@ -468,6 +468,35 @@ fn d_w11_another_life_under_the_same_id_inherits_nothing() {
 }
 
 #[test]
+fn a_life_that_reads_of_an_earlier_one_goes_on_answering_who_names_it() {
+    // It catches up by a log in which its predecessor was added; the leader knows it by name, and
+    // has or takes a snapshot that does.
+    let mut rig = Rig::joined_by(3, 1, plain());
+    rig.elect_among(1, &[1, 2, 3]);
+    let earlier =
+        ConfigAction::AddLearner { node: NodeId(4), incarnation: Incarnation(999), witness: false };
+    rig.begin_change(1, earlier);
+    let mut envelopes = rig.take(|e| e.to.0 == 2);
+    rig.deliver_all();
+    let mut envelope = envelopes.remove(0);
+    envelope.to = NodeId(4);
+    envelope.to_incarnation = Incarnation(104);
+    if let Message::AppendEntries(append) = &mut envelope.message {
+        append.previous = at(0, 0);
+        append.entries = rig.entries_of(1, 1, 2);
+    }
+    rig.receive(envelope).unwrap();
+    assert_eq!(rig.node(4).lifecycle(), raft_core::Lifecycle::Quarantined);
+    let said = rig.sent_by(4);
+    let [raft_core::Envelope { message: Message::AppendReply(reply), .. }] = &said[..] else {
+        panic!("{said:?}")
+    };
+    assert_eq!(reply.result, raft_core::AppendResult::NeedSnapshot);
+    // It asks for what names it and no more: no acknowledgement and no vote until then.
+    assert_eq!(rig.tell(2, 4, 9, request_vote(1, 9)), Err(Rejected::Quarantined));
+}
+
+#[test]
 fn a_disk_whose_place_was_given_to_another_life_is_quarantined() {
     // SEEDS 2.12.6: no votes, no acknowledgements, no campaign.
     let mut rig = Rig::joined_by(3, 1, plain());

@@ -122,6 +122,10 @@ impl Server {
                 Some(Input::Applied(apply.entries.last().unwrap().index))
             }
             Output::TakeSnapshot { id, mut meta } => {
+                if self.node.apply_halted().is_some() {
+                    // The machine was thrown away before it came to stand there.
+                    return Some(Input::SnapshotFailed(id));
+                }
                 assert_eq!(self.machine.applied, meta.index().0, "taken where the machine stands");
                 meta.digest = self.machine.hash;
                 meta.size_bytes = 16;

@@ -8,7 +8,7 @@
 
 use raft_core::{
     Capacity, DisableReason, EntryKind, HaltReason, Input, Lifecycle, LogIndex, Node, NodeId,
-    OperationFailure, OperationTicket, ProposeError, ReadError, Rejected, Role, SkipError,
+    OperationFailure, OperationTicket, Options, ProposeError, ReadError, Rejected, Role, SkipError,
 };
 
 use crate::rig::*;
@@ -17,7 +17,12 @@ const POISON: &str = "poison";
 
 /// Three nodes with a poisonous command at index 3, at which every machine stands still.
 fn poisoned() -> Rig {
-    let mut rig = led();
+    poisoned_under(plain())
+}
+
+fn poisoned_under(options: Options) -> Rig {
+    let mut rig = Rig::with(3, options);
+    rig.elect(1);
     for id in rig.ids() {
         rig.at(id).poison = Some(POISON);
     }
@@ -122,6 +127,47 @@ fn a_skip_is_taken_only_where_the_machine_stands_and_only_of_that_entry() {
     rig.at(1).poison = Some(POISON);
     rig.propose(1, POISON);
     assert_eq!(skip(&mut rig, 1, 2, 0), Err(SkipError::Level));
+}
+
+#[test]
+fn no_snapshot_is_asked_for_where_the_machine_will_not_stand() {
+    // It was handed out up to the entry, and failed before it.
+    let mut rig = poisoned();
+    rig.step(1, Input::TakeSnapshot).unwrap();
+    rig.run(500 * MS);
+    assert_eq!((rig.node(1).role(), rig.node(1).applied()), (Role::Leader, LogIndex(2)));
+    assert_eq!(rig.at(1).asked_takes, []);
+}
+
+#[test]
+fn no_snapshot_stands_between_an_entry_and_its_skip() {
+    // Whoever starts from one, or is given one, could not tell whether the machine in it passed
+    // over the entry or applied it, and would have to take itself out.
+    let mut options = plain();
+    (options.snapshot_entries, options.apply_inflight_entries_max) = (1, 1);
+    let mut rig = poisoned_under(options);
+    rig.elect_among(2, &[1, 2, 3]);
+    let digest = digest(&rig, 2, 3);
+    skip(&mut rig, 2, 3, digest).unwrap();
+    rig.deliver_all();
+    for id in rig.ids() {
+        // What was asked for behind the failing entry came to nothing.
+        rig.at(id).asked_takes.clear();
+    }
+    let mut taken = Vec::new();
+    for _ in 0..20 {
+        rebuild(&mut rig);
+        rig.run(300 * MS);
+        for id in rig.ids() {
+            taken.extend(rig.at(id).asked_takes.iter().map(|(_, meta)| meta.index().0));
+        }
+    }
+    for id in rig.ids() {
+        assert_eq!(rig.node(id).disabled(), None, "n{id}");
+        assert_eq!(rig.servers[id as usize - 1].machine, rig.servers[0].machine, "n{id}");
+    }
+    assert!(taken.contains(&5), "{taken:?}");
+    assert!(!taken.iter().any(|at| (3..5).contains(at)), "{taken:?}");
 }
 
 #[test]

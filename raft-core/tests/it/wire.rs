@@ -257,7 +257,7 @@ fn a_length_is_judged_before_anybody_makes_room_for_it() {
 
 #[test]
 fn several_envelopes_share_a_frame_and_one_unsayable_does_not_spoil_it() {
-    let peers = Peers::new(1);
+    let mut peers = Peers::new(1);
     let mut out = Vec::new();
     let mut batch = peers.batch(NodeId(3), &mut out).unwrap();
     let mut pushed = Vec::new();
@@ -292,7 +292,7 @@ fn two_nodes_speak_the_newest_version_both_read() {
 }
 
 /// A cluster of two that talks: who reads what after each frame.
-fn say(from: &Peers, to: &mut Peers, message: usize) -> Result<u8, DecodeError> {
+fn say(from: &mut Peers, to: &mut Peers, message: usize) -> Result<u8, DecodeError> {
     let mut out = Vec::new();
     from.encode(&said(every_kind().swap_remove(message)), &mut out).unwrap();
     to.decode(out.into()).map(|decoded| decoded.version)
@@ -302,24 +302,42 @@ fn say(from: &Peers, to: &mut Peers, message: usize) -> Result<u8, DecodeError> 
 fn an_upgrade_and_a_way_back_cost_frames_and_nothing_else() {
     let (mut ours, mut theirs) = (Peers::new(1), Peers::new(0));
     // `said` is from 2 to 3: both directions are spoken by it, as far as versions go.
-    assert_eq!(say(&ours, &mut theirs, 3), Ok(0), "nobody was heard: the oldest");
-    assert_eq!(say(&theirs, &mut ours, 3), Ok(0));
+    assert_eq!(say(&mut ours, &mut theirs, 3), Ok(0), "nobody was heard: the oldest");
+    assert_eq!(say(&mut theirs, &mut ours, 3), Ok(0));
     ours.learn(NodeId(3), 0);
-    assert_eq!(say(&ours, &mut theirs, 3), Ok(0));
+    assert_eq!(say(&mut ours, &mut theirs, 3), Ok(0));
     // The peer is upgraded; its next frame says so.
     let mut theirs = Peers::new(1);
     ours.learn(NodeId(3), 1);
-    assert_eq!(say(&ours, &mut theirs, 3), Ok(1));
+    assert_eq!(say(&mut ours, &mut theirs, 3), Ok(1));
     // It goes back. What is still said in version 1 is refused and counted, until it speaks.
     let mut theirs = Peers::new(0);
     let refused = Err(DecodeError::Version { found: 1, speaks: 1 });
-    assert_eq!(say(&ours, &mut theirs, 3), refused);
-    assert_eq!(say(&ours, &mut theirs, 3), refused);
+    assert_eq!(say(&mut ours, &mut theirs, 3), refused);
+    assert_eq!(say(&mut ours, &mut theirs, 3), refused);
     assert_eq!(theirs.refused().collect::<Vec<_>>(), [(Refusal::Version, 2)]);
     ours.learn(NodeId(3), 0);
-    assert_eq!(say(&ours, &mut theirs, 3), Ok(0));
+    assert_eq!(say(&mut ours, &mut theirs, 3), Ok(0));
     ours.forget(NodeId(3));
     assert_eq!(ours.versions(NodeId(3)).speak(), 0);
+}
+
+#[test]
+fn a_peer_that_went_back_and_never_speaks_unasked_is_found() {
+    let (mut ours, mut theirs) = (Peers::new(1), Peers::new(0));
+    ours.learn(NodeId(3), 1);
+    let read: Vec<bool> = (0..15).map(|_| say(&mut ours, &mut theirs, 3).is_ok()).collect();
+    let first = Peers::PATIENCE as usize;
+    assert!(!read[..first].contains(&true), "it may be away for a moment");
+    let found = read[first..].iter().filter(|read| **read).count();
+    assert_eq!(found, 3, "every third: {read:?}");
+    // One that was only away reads all of it, and is spoken to as before once it answers.
+    let mut theirs = Peers::new(1);
+    let versions: Vec<u8> =
+        (0..3).map(|_| say(&mut ours, &mut theirs, 3).expect("it reads both")).collect();
+    assert!(versions.contains(&0) && versions.contains(&1), "{versions:?}");
+    ours.learn(NodeId(3), 1);
+    assert_eq!(say(&mut ours, &mut theirs, 3), Ok(1));
 }
 
 #[test]

@@ -208,8 +208,9 @@ impl<A: Copy> Disk<A> {
                 self.ids.clear();
                 self.ids.extend_from_slice(&snapshot.ids);
             }
-            let newest = self.image.snapshot.as_ref().map_or(LogIndex::ZERO, Snapshot::index);
-            if snapshot.index() > newest || !keep_log {
+            // One of index 0 says what the first configuration was, and is the first there can be.
+            let newest = self.image.snapshot.as_ref().map(Snapshot::index);
+            if Some(snapshot.index()) > newest || !keep_log {
                 self.image.snapshot = Some(snapshot);
             }
         }

@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use crate::fault::plan::{Axis, Chance, Plan, SnapshotPlan};
+use crate::fault::plan::{Axis, Chance, Plan, PoisonPlan, ReplacePlan, SnapshotPlan, VersionPlan};
 
 /// Which axes a caller wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,10 @@ impl Plan {
             self.disk.slow_factor = self.disk.slow_factor.min(bound);
         }
         // Healing only a quorum is trouble too: what stays behind is cut off for good.
-        self.heal_quorum_only &= !on.is_empty() && !on.contains(&Axis::Membership);
+        let members_change = on.contains(&Axis::Membership) || on.contains(&Axis::Replace);
+        self.heal_quorum_only &= !on.is_empty() && !members_change;
+        let nodes = u64::from(self.nodes());
+        self.versions.old.retain(|node| *node <= nodes);
         self.axes = Axis::ALL
             .iter()
             .filter(|axis| on.contains(axis))
@@ -112,6 +115,9 @@ impl Plan {
                 self.operate.witnesses = false;
             }
             Axis::Leadership => self.operate.lead_gap_ns = 0,
+            Axis::MixedVersions => self.versions = VersionPlan::default(),
+            Axis::Poison => self.poison = PoisonPlan::default(),
+            Axis::Replace => self.replace = ReplacePlan::default(),
             Axis::Loss => {
                 self.net.loss = Chance(0);
                 self.net.loss_burst = 0;

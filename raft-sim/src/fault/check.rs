@@ -8,6 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use raft_core::Options;
+
 use crate::{
     fault::{
         plan::Plan,
@@ -83,6 +85,9 @@ impl Plan {
         ] {
             in_range(value, 1, 1 << 40, field)?;
         }
+        for node in &self.versions.old {
+            in_range(*node, 1, 2 * u64::from(VOTERS_MAX), "versions.old")?;
+        }
         in_range(u64::from(self.net.duplicate_max), 0, 3, "net.duplicate_max")?;
         in_range(self.disk.slow_node, 0, u64::from(self.voters), "disk.slow_node")?;
         in_range(u64::from(self.disk.slow_factor), 0, 1_000_000, "disk.slow_factor")?;
@@ -109,6 +114,9 @@ impl Plan {
             (self.timed.cluster_power_gap_ns, "timed.cluster_power_gap_ns"),
             (self.timed.pause_gap_ns, "timed.pause_gap_ns"),
             (self.timed.pause_max_ns, "timed.pause_max_ns"),
+            (self.versions.gap_ns, "versions.gap_ns"),
+            (self.poison.gap_ns, "poison.gap_ns"),
+            (self.replace.gap_ns, "replace.gap_ns"),
             (self.work.think_mean_ns, "work.think_mean_ns"),
         ] {
             time(value, field)?;
@@ -218,7 +226,14 @@ impl Schedule {
                     node(*who, "fault.node")?;
                     time(*for_ns, &field("fault.for_ns"))?;
                 }
-                Fault::Unknown(_) => {}
+                Fault::Relevel { node: who, level, down_ns, .. } => {
+                    node(*who, "fault.node")?;
+                    let newest = u64::from(Options::LEVEL_MAX);
+                    in_range(u64::from(*level), 0, newest, &field("fault.level"))?;
+                    time(*down_ns, &field("fault.down_ns"))?;
+                }
+                Fault::LoseDisk { node: who } => node(*who, "fault.node")?,
+                Fault::Poison {} | Fault::Unknown(_) => {}
             }
         }
         Ok(())
@@ -312,6 +327,11 @@ mod tests {
             ("faults[1].id", |s| s.faults[1].id = s.faults[0].id),
             ("faults[0].fault.node", |s| {
                 s.faults[0].fault = Fault::Pause { node: 77, for_ns: 1 };
+            }),
+            ("plan.versions.old", |s| s.plan.versions.old = vec![99]),
+            ("faults[0].fault.level", |s| {
+                let (node, level) = (1, Options::LEVEL_MAX + 1);
+                s.faults[0].fault = Fault::Relevel { node, level, down_ns: 1, hostile: false };
             }),
             ("faults[0].fault.down_ns", |s| {
                 s.faults[0].fault = Fault::PowerLoss { nodes: vec![1], down_ns: vec![] };

@@ -17,3 +17,4 @@ pub mod plan;
 pub mod schedule;
 pub mod swarm;
 mod timed;
+mod upgrade;

@@ -34,7 +34,7 @@ pub(super) fn changes(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
         let lease = s.one_in(1, 2);
         let what = match kind {
             0 => Operation::AddLearner { member: spare, witness },
-            1 => Operation::AddVoter { member: spare, witness },
+            1 => Operation::AddVoter { member: spare, witness, life: 0 },
             2 => Operation::Promote { member },
             3 => Operation::Demote { member },
             4 => Operation::Remove { member },

@@ -66,6 +66,34 @@ axes! {
     Membership => "membership",
     /// Leadership is handed over, given up, and asked for.
     Leadership => "leadership",
+    /// Nodes are of different protocol levels, and change them one by one.
+    MixedVersions => "mixed-versions",
+    /// A command makes every machine fail, and the cluster must agree to pass over it.
+    Poison => "poison",
+    /// A disk is lost for good, and its node replaced by a new life.
+    Replace => "replace",
+}
+
+impl Axis {
+    /// Whether it is drawn by itself, once in so many plans (0 for never: only where it is asked
+    /// for), rather than by every second one: it changes what a run is about.
+    #[must_use]
+    pub const fn rare(self) -> Option<u64> {
+        match self {
+            Self::MixedVersions | Self::Poison => Some(16),
+            // Not drawn yet: a member that missed the new life's addition refuses it as a leader
+            // and as a candidate (docs/STATUS.md).
+            Self::Replace => Some(0),
+            _ => None,
+        }
+    }
+
+    /// The axes of [`Axis::ALL`] that are not rare; they come first.
+    #[must_use]
+    pub fn common() -> &'static [Self] {
+        let count = Self::ALL.iter().take_while(|axis| axis.rare().is_none()).count();
+        &Self::ALL[..count]
+    }
 }
 
 /// Tunables given to the processes; the system maps them to its own options.
@@ -212,6 +240,36 @@ pub struct OperatePlan {
     pub lead_gap_ns: Ns,
 }
 
+/// Protocol levels; with everything at its default all nodes are of the newest, and messages do
+/// not travel as bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionPlan {
+    /// Nodes that start with the level before the newest, ascending.
+    pub old: Vec<u64>,
+    /// Mean gap between changes of level.
+    pub gap_ns: Ns,
+    /// Whether operators do what they were told not to: go back to a level that does not know
+    /// what is in the log, and skip an entry while some node does not know what a skip is.
+    pub hostile: bool,
+    /// Whether healing ends with all nodes of the newest level. If not, that is so only where some
+    /// log needs it.
+    pub finish: bool,
+}
+
+/// Commands that no machine can apply; a gap of 0 for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoisonPlan {
+    /// Mean gap between them.
+    pub gap_ns: Ns,
+}
+
+/// Disks that are lost for good; a gap of 0 for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacePlan {
+    /// Mean gap between them. Only one node at a time is replaced.
+    pub gap_ns: Ns,
+}
+
 /// What clients do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkPlan {
@@ -266,6 +324,15 @@ pub struct Plan {
     /// Operators.
     #[serde(default, skip_serializing_if = "is_default")]
     pub operate: OperatePlan,
+    /// Protocol levels.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub versions: VersionPlan,
+    /// Commands that no machine can apply.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub poison: PoisonPlan,
+    /// Lost disks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub replace: ReplacePlan,
 }
 
 /// What a plan does not say stays unsaid when it is written again.

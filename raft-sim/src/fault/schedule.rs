@@ -101,6 +101,25 @@ pub enum Fault {
         /// What for.
         what: Operation,
     },
+    /// The node is stopped, and started with the release of another protocol level.
+    Relevel {
+        /// Node.
+        node: u64,
+        /// Its level from now on.
+        level: u8,
+        /// Time down.
+        down_ns: Ns,
+        /// Even below the level of entries that are in some log already.
+        #[serde(default, skip_serializing_if = "is_false")]
+        hostile: bool,
+    },
+    /// The node stops and its disk is gone for good; an operator replaces it.
+    LoseDisk {
+        /// Node.
+        node: u64,
+    },
+    /// The next command that any machine comes to makes every machine fail.
+    Poison {},
     /// Anything this version does not know: kept as it is, applied as nothing, counted as refused.
     #[serde(skip)]
     Unknown(serde_json::Value),
@@ -124,6 +143,9 @@ pub enum Operation {
         member: u64,
         /// Without data.
         witness: bool,
+        /// Which life of its disk; 0 for whichever is heard first.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        life: u64,
     },
     /// Let a learner vote.
     Promote {
@@ -187,6 +209,8 @@ pub enum Operation {
     },
     /// Take a snapshot now.
     TakeSnapshot,
+    /// Pass over the entry at which the machine failed.
+    SkipEntry,
     /// What the store can take: 2 everything, 1 configurations only, 0 nothing.
     Capacity {
         /// Which.
@@ -216,6 +240,7 @@ impl Operation {
             | Self::ForgetLeader
             | Self::Eligibility { .. } => Axis::Leadership,
             Self::TakeSnapshot => Axis::Snapshots,
+            Self::SkipEntry => Axis::Poison,
             _ => Axis::Membership,
         }
     }
@@ -259,6 +284,11 @@ pub enum Exception {
     /// Anything this version does not know: kept, counted as not applied.
     #[serde(skip)]
     Unknown(serde_json::Value),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
@@ -338,8 +368,17 @@ open_kinds!(Exception, "an exception");
 
 impl Fault {
     /// Kinds this version knows.
-    pub const KINDS: &'static [&'static str] =
-        &["cut", "clog", "kill", "power-loss", "pause", "operate"];
+    pub const KINDS: &'static [&'static str] = &[
+        "cut",
+        "clog",
+        "kill",
+        "power-loss",
+        "pause",
+        "operate",
+        "relevel",
+        "poison",
+        "lose-disk",
+    ];
 }
 
 impl Exception {

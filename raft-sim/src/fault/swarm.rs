@@ -15,14 +15,15 @@ use crate::{
         axes::AxisChoice,
         ops,
         plan::{
-            Axis, Chance, DiskPlan, Knobs, NetPlan, OperatePlan, Plan, SnapshotPlan, TimedPlan,
-            WorkPlan,
+            Axis, Chance, DiskPlan, Knobs, NetPlan, OperatePlan, Plan, PoisonPlan, ReplacePlan,
+            SnapshotPlan, TimedPlan, VersionPlan, WorkPlan,
         },
         schedule::Schedule,
         timed,
     },
     process::Ns,
     random::{
+        sample,
         stream::{Purpose, Stream},
         token::SeedToken,
     },
@@ -132,7 +133,7 @@ pub fn plan(profile: &str, seed: u64) -> Result<Plan, UnknownProfile> {
 pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, UnknownProfile> {
     let profile = profile(name)?;
     let mut s = Stream::new(seed, Purpose::PLAN);
-    let (stratum, drawn_axes) = stratum(&mut s, profile.calm);
+    let (stratum, mut drawn_axes) = stratum(&mut s, profile.calm);
     let voters = draw_voters(&mut s);
     let election_ns = s.log_uniform(100 * MS, 300 * MS);
     let knobs = draw_knobs(&mut s, election_ns);
@@ -145,6 +146,20 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
     let work = draw_work(&mut s, profile.ops, election_ns, chaos_ns);
     let snapshots = draw_snapshots(&mut s);
     let operate = draw_operate(&mut s, election_ns, voters);
+    let mut s = Stream::new(seed, Purpose::RARE);
+    let rare = rare_axes(&mut s);
+    let versions = draw_versions(&mut s, election_ns, voters);
+    let poison = PoisonPlan { gap_ns: s.log_uniform(20 * election_ns, 100 * election_ns) };
+    let replace = ReplacePlan { gap_ns: s.log_uniform(20 * election_ns, 100 * election_ns) };
+    match stratum {
+        "calm" => {}
+        "single-axis" => drawn_axes = rare.first().map_or(drawn_axes, |axis| vec![*axis]),
+        _ => drawn_axes.extend(rare),
+    }
+    if drawn_axes.contains(&Axis::Replace) {
+        // Whoever adds a node must state which life of its disk is meant; random changes do not.
+        drawn_axes.retain(|axis| *axis != Axis::Membership);
+    }
 
     let mut plan = Plan {
         profile: name.to_owned(),
@@ -162,6 +177,9 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
         work,
         snapshots,
         operate,
+        versions,
+        poison,
+        replace,
     };
     let on: Vec<Axis> =
         Axis::ALL.iter().copied().filter(|axis| choice.is_on(*axis, &drawn_axes)).collect();
@@ -198,16 +216,44 @@ pub fn schedule(plan: Plan, seed: u64, system: &str) -> Schedule {
 /// Which stratum, and the axes it has on. Draws the same number of words in every case.
 fn stratum(s: &mut Stream, calm: bool) -> (&'static str, Vec<Axis>) {
     let which = s.weighted(&[1, 2, 1, 12]);
-    let single = s.below(Axis::ALL.len() as u64) as usize;
+    let common = Axis::common();
+    let single = s.below(common.len() as u64) as usize;
     let coins = s.word();
     let swarm =
-        || Axis::ALL.iter().enumerate().filter(|(i, _)| coins >> i & 1 == 1).map(|(_, axis)| *axis);
+        || common.iter().enumerate().filter(|(i, _)| coins >> i & 1 == 1).map(|(_, axis)| *axis);
     match which {
         _ if calm => ("calm", Vec::new()),
         0 => ("calm", Vec::new()),
-        1 => ("single-axis", vec![Axis::ALL[single]]),
-        2 => ("everything", Axis::ALL.to_vec()),
+        1 => ("single-axis", vec![common[single]]),
+        2 => ("everything", common.to_vec()),
         _ => ("swarm", swarm().collect()),
+    }
+}
+
+/// The rare axes of this plan. Draws one word for each that there could ever be.
+fn rare_axes(s: &mut Stream) -> Vec<Axis> {
+    let mut coins = [0; 16];
+    coins.fill_with(|| s.word());
+    let rare = Axis::ALL.iter().filter_map(|axis| Some((*axis, axis.rare()?)));
+    let drawn = rare.zip(coins).filter(|((_, of), coin)| *of > 0 && sample::below(*coin, *of) == 0);
+    let mut drawn: Vec<Axis> = drawn.map(|((axis, _), _)| axis).collect();
+    // A skip is what the older level lacks: without one, versions differ in little.
+    if drawn.contains(&Axis::MixedVersions) && !drawn.contains(&Axis::Poison) && coins[15] & 1 == 0
+    {
+        drawn.push(Axis::Poison);
+    }
+    drawn
+}
+
+fn draw_versions(s: &mut Stream, e: Ns, voters: u32) -> VersionPlan {
+    // All of the older level, or about half; spares count too, and ids beyond them are dropped.
+    let all = s.one_in(1, 3);
+    let old = (1..=u64::from(voters) + 3).filter(|_| s.one_in(1, 2) || all).collect();
+    VersionPlan {
+        old,
+        gap_ns: s.log_uniform(5 * e, 40 * e),
+        hostile: s.one_in(1, 3),
+        finish: s.one_in(1, 2),
     }
 }
 
@@ -354,9 +400,15 @@ mod tests {
         assert!((200..310).contains(&count(&|p| p.stratum == "everything")));
         assert!((1580..1790).contains(&count(&|p| p.voters == 3)));
         assert!((1100..1300).contains(&count(&|p| p.voters == 5)));
-        for axis in Axis::ALL {
+        for axis in Axis::common() {
             let on = count(&|p| p.has(*axis));
             assert!((1700..2050).contains(&on), "{} is on in {on} of 4000", axis.name());
+        }
+        assert_eq!(count(&|p| p.has(Axis::Replace)), 0, "only where it is asked for");
+        for axis in [Axis::MixedVersions, Axis::Poison] {
+            let on = count(&|p| p.has(axis));
+            let more = if axis == Axis::Poison { 100 } else { 0 };
+            assert!((190..300).contains(&(on - more)), "{} is on in {on} of 4000", axis.name());
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
         partition::{Shape, draw_shape, isolate},
         plan::Plan,
         schedule::{Fault, TimedFault},
+        upgrade,
     },
     process::Ns,
     random::stream::{Purpose, Stream},
@@ -32,6 +33,10 @@ pub(crate) fn draw_faults(plan: &Plan, seed: u64) -> Vec<TimedFault> {
     all.extend(pauses(plan, &mut Stream::new(seed, Purpose::PAUSE)));
     all.extend(operate::changes(plan, &mut Stream::new(seed, Purpose::CHANGE)));
     all.extend(operate::leadership(plan, &mut Stream::new(seed, Purpose::LEADERSHIP)));
+    all.extend(upgrade::levels(plan, &mut Stream::new(seed, Purpose::VERSIONS)));
+    let poison = times(plan, plan.poison.gap_ns, &mut Stream::new(seed, Purpose::POISON));
+    all.extend(poison.into_iter().map(|at| (at, Fault::Poison {})));
+    all.extend(lost_disks(plan, &mut Stream::new(seed, Purpose::REPLACE)));
     all.sort_by_key(|(at_ns, _)| *at_ns);
     (1..).zip(all).map(|(id, (at_ns, fault))| TimedFault { id, at_ns, fault }).collect()
 }
@@ -78,7 +83,7 @@ fn first_fault_ns(plan: &Plan) -> Ns {
 }
 
 /// Faults that begin at the very end would be healed before they hurt.
-fn last_fault_ns(plan: &Plan) -> Ns {
+pub(super) fn last_fault_ns(plan: &Plan) -> Ns {
     plan.chaos_ns.saturating_sub(plan.knobs.election_ns)
 }
 
@@ -290,6 +295,12 @@ fn clogs(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
         .collect()
 }
 
+fn lost_disks(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
+    let times = times(plan, plan.replace.gap_ns, s);
+    let lose = |at| (at, Fault::LoseDisk { node: s.between(1, u64::from(plan.voters)) });
+    times.into_iter().map(lose).collect()
+}
+
 fn pauses(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
     let n = u64::from(plan.voters);
     times(plan, plan.timed.pause_gap_ns, s)
@@ -305,6 +316,8 @@ fn pauses(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use raft_core::Options;
 
     use super::*;
     use crate::fault::{
@@ -342,6 +355,15 @@ mod tests {
                     Fault::Pause { .. } => assert!(plan.has(Axis::Pause)),
                     Fault::Operate { node, what } => {
                         assert!(plan.has(what.axis()) && *node <= u64::from(plan.nodes()));
+                    }
+                    Fault::Relevel { node, level, hostile, .. } => {
+                        assert!(plan.has(Axis::MixedVersions) && *level <= Options::LEVEL_MAX);
+                        assert!((1..=u64::from(plan.nodes())).contains(node));
+                        assert!(plan.versions.hostile || !hostile);
+                    }
+                    Fault::Poison {} => assert!(plan.has(Axis::Poison)),
+                    Fault::LoseDisk { node } => {
+                        assert!(plan.has(Axis::Replace) && (1..=n).contains(node));
                     }
                     Fault::Unknown(_) => panic!("drawn"),
                 }

@@ -24,6 +24,9 @@ pub(super) const NODES_MAX: usize = 64;
 pub(super) struct NodeMirror {
     /// Whose.
     pub(super) id: NodeId,
+    /// Its disk is lost: it is dead for ever, and its id may be another node's by now. What its
+    /// disk held still counts as held, as for any node that is down: who decided relied on it.
+    pub(super) retired: bool,
     /// Running.
     pub(super) up: bool,
     /// Which start.
@@ -160,7 +163,7 @@ impl Mirrors {
     pub(super) fn slot(&mut self, node: NodeId) -> usize {
         // Voters of a plan are numbered from 1: the first guess is nearly always right.
         let guess = node.0.wrapping_sub(1) as usize;
-        if self.nodes.get(guess).is_some_and(|n| n.id == node) {
+        if self.nodes.get(guess).is_some_and(|n| n.id == node && !n.retired) {
             return guess;
         }
         self.slot_slow(node)
@@ -168,12 +171,18 @@ impl Mirrors {
 
     #[cold]
     fn slot_slow(&mut self, node: NodeId) -> usize {
-        if let Some(slot) = self.nodes.iter().position(|n| n.id == node) {
+        if let Some(slot) = self.nodes.iter().position(|n| n.id == node && !n.retired) {
             return slot;
         }
         assert!(self.nodes.len() < NODES_MAX, "at most {NODES_MAX} nodes");
         self.nodes.push(NodeMirror::new(node, self.first));
         self.nodes.len() - 1
+    }
+
+    /// The disk of `node`, which is down, is gone for good.
+    pub(super) fn retire(&mut self, node: NodeId) {
+        let slot = self.slot(node);
+        self.nodes[slot].retired = true;
     }
 
     /// Takes over who decides at `slot`, if its view names voters.
@@ -355,6 +364,7 @@ impl NodeMirror {
     fn new(id: NodeId, quorum: Quorum) -> Self {
         Self {
             id,
+            retired: false,
             up: false,
             boot: 0,
             role: Role::Follower,

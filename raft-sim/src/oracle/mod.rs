@@ -441,6 +441,17 @@ pub enum Observation<'a> {
         /// Why, in its words.
         why: &'a str,
     },
+    /// The disk of a node that is down is gone for good. What comes back under its id is the
+    /// next life, to be taken for another node.
+    DiskLost {
+        /// Which node.
+        node: NodeId,
+    },
+    /// A state worth reaching was reached that only the world can tell.
+    Met {
+        /// Which.
+        mark: sometimes::Mark,
+    },
     /// A phase ended: its goal was reached, or its time ran out.
     PhaseEnded {
         /// Which.

@@ -103,6 +103,24 @@ marks! {
     VotersChanged => "voters-changed",
     /// A leader put a joint configuration in force.
     JointEntered => "joint-entered",
+    /// A node was stopped and started with a newer protocol level.
+    NodeUpgraded => "node-upgraded",
+    /// A node was stopped and started with an older protocol level.
+    NodeDowngraded => "node-downgraded",
+    /// A node spoke an older version than its own to a peer that knows no newer one.
+    VersionsMixed => "versions-mixed",
+    /// A message was left unsent because its version has no words for it.
+    MessageNotInVersion => "message-not-in-version",
+    /// Two nodes took up the newest version with each other once all were upgraded.
+    LevelRaised => "level-raised",
+    /// A node went out of service at an entry that its level does not know.
+    UnknownEntryStopped => "unknown-entry-stopped-a-node",
+    /// A machine failed at a command.
+    MachineFailed => "machine-failed",
+    /// A node passed over an entry that the cluster agreed to skip.
+    EntrySkipped => "entry-skipped",
+    /// A node that had lost its disk votes again, as a new life.
+    DiskReplaced => "lost-disk-replaced",
 }
 
 /// How many marks there are.
@@ -110,7 +128,7 @@ pub const MARKS: usize = Mark::ALL.len();
 
 use Axis::{
     Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Loss,
-    Membership, Partition, Pause, PowerLoss, SlowNode, Snapshots,
+    Membership, MixedVersions, Partition, Pause, Poison, PowerLoss, Replace, SlowNode, Snapshots,
 };
 
 /// Trouble that keeps nodes from hearing each other.
@@ -150,6 +168,14 @@ impl Mark {
             Self::CasFailed => &[],
             Self::SnapshotInstalled => &[Snapshots],
             Self::VotersChanged | Self::JointEntered => &[Membership],
+            Self::NodeUpgraded
+            | Self::NodeDowngraded
+            | Self::VersionsMixed
+            | Self::MessageNotInVersion
+            | Self::LevelRaised
+            | Self::UnknownEntryStopped => &[MixedVersions],
+            Self::MachineFailed | Self::EntrySkipped => &[Poison],
+            Self::DiskReplaced => &[Replace],
             Self::VoteSplit
             | Self::ThreeCandidates
             | Self::LeaderWithoutCommit
@@ -188,6 +214,7 @@ impl Mark {
     pub const fn needs_all(self) -> &'static [Axis] {
         match self {
             Self::AckAboveHoleLost => &[DiskReorder],
+            Self::UnknownEntryStopped => &[Poison],
             _ => &[],
         }
     }
@@ -202,7 +229,11 @@ impl Mark {
             | Self::AllNodesDown
             | Self::ApplyReplayed
             | Self::AcksOutOfOrder
-            | Self::PersistWindowFull => 1,
+            | Self::PersistWindowFull
+            | Self::NodeUpgraded
+            | Self::NodeDowngraded
+            | Self::MachineFailed
+            | Self::EntrySkipped => 1,
             _ => 3,
         }
     }
@@ -215,7 +246,18 @@ impl Mark {
             Self::PersistWindowFull => Asks::Bounded,
             Self::EntriesRead => Asks::ReadsLogBack,
             Self::CommitAheadOfDisk => Asks::CommitsAheadOfDisk,
-            Self::SnapshotInstalled | Self::VotersChanged | Self::JointEntered => Asks::Operable,
+            Self::SnapshotInstalled
+            | Self::VotersChanged
+            | Self::JointEntered
+            | Self::NodeUpgraded
+            | Self::NodeDowngraded
+            | Self::VersionsMixed
+            | Self::MessageNotInVersion
+            | Self::LevelRaised
+            | Self::UnknownEntryStopped
+            | Self::MachineFailed
+            | Self::EntrySkipped
+            | Self::DiskReplaced => Asks::Operable,
             _ => Asks::Nothing,
         }
     }

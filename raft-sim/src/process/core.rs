@@ -8,16 +8,19 @@
 //! **Not here.** The node (`raft_core`), executing outputs (`world/host.rs`).
 
 use raft_core::{
-    Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, EntryKind, Envelope,
-    FetchFailure, FetchId, GroupId, HardState, Input as CoreInput, Instant, Issued, LogIndex,
-    LogPosition, Message, Node, Options, Outcome, Output, PersistAck, ReceivedSnapshot, Rejected,
-    SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun,
+    Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, EntryKind,
+    FetchFailure, FetchId, GroupId, HaltReason, HardState, Incarnation, Input as CoreInput,
+    Instant, Issued, LogIndex, LogPosition, Message, Node, Options, Outcome, Output, PersistAck,
+    ReceivedSnapshot, Rejected, SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun, wire,
 };
 
 use super::{
     Answer, BootRefused, Changed, Claim, Effect, Ending, Entry, EntryId, HardRecord, Input,
     MessageKind, MessageLabel, NodeView, Ns, PeerView, Process, Promises, Publish, Start, Stepped,
-    operate::operation_of, view::Loads,
+    Wording,
+    letter::{Letter, stored_entry, stored_hard, stored_meta},
+    operate::operation_of,
+    view::Loads,
 };
 use crate::{
     fault::plan::{Knobs, SnapshotPlan},
@@ -32,6 +35,8 @@ pub struct Core {
     fetches: Vec<FetchId>,
     /// Open requests about snapshots, likewise.
     snapshots: Vec<SnapshotId>,
+    /// In a cluster of mixed versions: what each peer speaks.
+    peers: Option<wire::Peers>,
 }
 
 /// The tunables of a plan as the node's options.
@@ -155,10 +160,14 @@ impl Core {
                     })
                 }),
             },
-            Output::Send(envelope) => Effect::Send { to: envelope.to, message: *envelope },
+            Output::Send(envelope) => Effect::Send {
+                to: envelope.to,
+                message: Letter::new(*envelope, self.peers.as_mut()),
+            },
             Output::Apply(apply) => Effect::Apply {
                 entries: entries_of(&apply.entries),
                 first_ticket: apply.first_ticket.map(|ticket| ticket.0),
+                skipped: apply.skipped,
             },
             Output::RoleChanged { role, term } => Effect::RoleChanged { role, term },
             Output::ReadReady { ticket, index, .. } => {
@@ -206,6 +215,7 @@ impl Core {
             Output::OperationEnded { ticket, result } => {
                 Effect::OperationEnded { ticket: ticket.0, done: result.is_ok() }
             }
+            Output::Halted(HaltReason::SkipDecided { .. }) => Effect::Rebuild,
             Output::Halted(reason) => Effect::Halted(reason.to_string()),
             _ => return None,
         })
@@ -224,12 +234,15 @@ impl Core {
     fn input_of(&mut self, input: Input<Self>) -> Option<CoreInput> {
         Some(match input {
             Input::Tick => CoreInput::Tick,
-            Input::Receive { message, .. } => CoreInput::Receive(Box::new(message)),
+            Input::Receive { message, .. } => {
+                CoreInput::Receive(Box::new(message.read(self.peers.as_mut())?))
+            }
             Input::Propose(payload) => CoreInput::Propose(payload),
             Input::Read => CoreInput::Read,
             Input::Persisted(ack) => CoreInput::Persisted(ack),
             Input::PersistFailed(ack) => CoreInput::PersistFailed(ack),
             Input::Applied(upto) => CoreInput::Applied(upto),
+            Input::ApplyFailed(index) => CoreInput::ApplyFailed(index),
             Input::EntriesRead { id, entries } => {
                 CoreInput::EntriesRead { id: self.take_fetch(id)?, entries: entries_back(entries) }
             }
@@ -258,7 +271,7 @@ impl Core {
 }
 
 impl Process for Core {
-    type Message = Envelope;
+    type Message = Letter;
     type Ack = PersistAck;
 
     const NAME: &'static str = "core";
@@ -272,7 +285,8 @@ impl Process for Core {
         let refused = |why: &dyn std::fmt::Display| BootRefused(why.to_string());
         let voters =
             Configuration::new(start.voters.iter().copied()).map_err(|error| refused(&error))?;
-        let born = start.voters.contains(&start.node);
+        // Only the first life of a first voter begins with a configuration.
+        let born = start.voters.contains(&start.node) && start.incarnation == Incarnation(1);
         let mut hard = HardState::new(ClusterId(1), GroupId(1), start.node, start.incarnation);
         let kept = &start.image.hard;
         hard.term = kept.term;
@@ -282,6 +296,10 @@ impl Process for Core {
         hard.disabled = kept.disabled;
         hard.joined = kept.joined;
         hard.mark = kept.mark;
+        let bytes = start.level.is_some();
+        if bytes {
+            hard = stored_hard(&hard).map_err(BootRefused)?;
+        }
         let mut terms: Vec<TermRun> = Vec::new();
         for entry in &start.image.entries {
             let LogPosition { term, index } = entry.position;
@@ -298,7 +316,9 @@ impl Process for Core {
         if let Some(snapshot) = &start.image.snapshot {
             stamp = snapshot.meta.stamp;
             above = snapshot.index();
-            boot = boot.with_snapshot(snapshot.meta.clone());
+            let meta = &snapshot.meta;
+            let meta = if bytes { stored_meta(meta).map_err(BootRefused)? } else { meta.clone() };
+            boot = boot.with_snapshot(meta);
         }
         boot.first = start.image.first();
         let marks = start
@@ -306,8 +326,12 @@ impl Process for Core {
             .entries
             .iter()
             .filter(|entry| entry.position.index > above && EntryKind(entry.kind).is_mark());
-        let marks: Vec<_> =
+        let mut marks: Vec<_> =
             marks.map(|entry| (entry.position, content_of(entry.clone()))).collect();
+        if bytes {
+            let stored = marks.iter().map(|(position, entry)| stored_entry(*position, entry));
+            marks = stored.collect::<Result<_, _>>().map_err(BootRefused)?;
+        }
         let stubs = start.image.entries.iter().rev().find(|e| EntryKind(e.kind).is_stub());
         let stubs = stubs.map_or(LogIndex::ZERO, |entry| entry.position.index);
         let mut boot = boot
@@ -315,13 +339,12 @@ impl Process for Core {
             .with_marks(marks)
             .with_stubs(stubs);
         boot.last_label = tip.map(|entry| entry.label);
-        let node = Node::boot(
-            options(start.knobs, start.snapshots, start.command_bytes_max),
-            boot,
-            Instant(start.now),
-        )
-        .map_err(|error| refused(&error))?;
-        Ok(Self { node, fetches: Vec::new(), snapshots: Vec::new() })
+        let mut options = options(start.knobs, start.snapshots, start.command_bytes_max);
+        options.level = start.level.unwrap_or(Options::LEVEL_MAX);
+        let node =
+            Node::boot(options, boot, Instant(start.now)).map_err(|error| refused(&error))?;
+        let peers = start.level.map(wire::Peers::new);
+        Ok(Self { node, fetches: Vec::new(), snapshots: Vec::new(), peers })
     }
 
     fn step(&mut self, now: Ns, input: Input<Self>) -> Stepped {
@@ -426,7 +449,12 @@ impl Process for Core {
         out.extend(self.node.entries_from(from).map(|(at, entry)| entry_of(at, entry).id()));
     }
 
-    fn label(message: &Envelope) -> MessageLabel {
+    fn wording(letter: &Letter) -> Option<Wording> {
+        letter.wording()
+    }
+
+    fn label(letter: &Letter) -> MessageLabel {
+        let message = &letter.envelope;
         let mut label = MessageLabel {
             kind: MessageKind::PRE_VOTE,
             term: message.term,
@@ -491,7 +519,9 @@ impl Process for Core {
         label
     }
 
-    fn digest_message(message: &Envelope, d: &mut Digest) {
+    fn digest_message(letter: &Letter, d: &mut Digest) {
+        letter.digest(d);
+        let message = &letter.envelope;
         d.word(message.from.0 << 32 ^ message.to.0);
         d.word(message.term.0);
         let position = |d: &mut Digest, at: LogPosition| {

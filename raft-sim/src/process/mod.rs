@@ -9,6 +9,7 @@
 //! execution of the work (`world/host.rs`).
 
 pub mod core;
+pub mod letter;
 pub mod naive;
 mod operate;
 pub mod view;
@@ -23,7 +24,8 @@ use raft_core::{
 };
 
 use crate::{fault::schedule::Operation, trace::digest::Digest, workload::kv::Machine};
-pub use view::{Changed, NodeView, PeerView};
+pub use letter::Wording;
+pub use view::{Changed, Claim, MessageLabel, NodeView, PeerView};
 
 /// Nanoseconds. World time counts from the start of the run; a node's local time is its own.
 pub type Ns = u64;
@@ -215,6 +217,9 @@ pub struct Start<'a> {
     pub snapshots: &'a crate::fault::plan::SnapshotPlan,
     /// Largest command that will be proposed, in bytes.
     pub command_bytes_max: u64,
+    /// The protocol level it is of, in a cluster of mixed versions: what nodes say then travels
+    /// as bytes. `None` where all are of the newest.
+    pub level: Option<u8>,
     /// Which of a family of systems this is ([`crate::system::System::variant`]).
     pub variant: u8,
     /// What the disk holds.
@@ -247,6 +252,8 @@ pub enum Input<P: Process> {
     PersistFailed(P::Ack),
     /// The machine has applied everything up to and including this index.
     Applied(LogIndex),
+    /// The machine failed at this entry; everything before it is applied.
+    ApplyFailed(LogIndex),
     /// Entries asked for with [`Effect::ReadEntries`].
     EntriesRead {
         /// The request's id.
@@ -367,6 +374,8 @@ pub enum Effect<P: Process> {
         entries: Vec<Entry>,
         /// Ticket of the first entry if these were proposed here; the rest count up from it.
         first_ticket: Option<u64>,
+        /// The cluster has agreed that no machine sees this one entry.
+        skipped: bool,
     },
     /// A read may be evaluated on any state at or above `index`.
     ReadReady {
@@ -453,6 +462,8 @@ pub enum Effect<P: Process> {
     },
     /// Fail-stop for this boot; the host restarts it from disk later.
     Halted(String),
+    /// The machine that failed is to be made anew, and the process started again.
+    Rebuild,
 }
 
 /// Kinds of messages, an open enumeration: numbers are frozen, unknown ones are kept.
@@ -512,34 +523,6 @@ impl MessageKind {
     }
 }
 
-/// What a message promises about its sender's disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Only that the term is durable.
-    Term,
-    /// (term, vote = sender) and the log up to this position are durable.
-    Candidacy(LogPosition),
-    /// (term, vote = this node) is durable.
-    Vote(NodeId),
-    /// The log is durable up to this index and equals the leader's.
-    Match(LogIndex),
-}
-
-/// What the simulator may know about a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageLabel {
-    /// Kind.
-    pub kind: MessageKind,
-    /// Sender's term.
-    pub term: Term,
-    /// First log index it is about, 0 for none.
-    pub first: LogIndex,
-    /// Last log index it is about, 0 for none.
-    pub last: LogIndex,
-    /// What it promises.
-    pub claim: Claim,
-}
-
 /// A process under test, between one boot and the next crash.
 pub trait Process: Clone + fmt::Debug + Sized + 'static {
     /// What travels.
@@ -585,6 +568,12 @@ pub trait Process: Clone + fmt::Debug + Sized + 'static {
 
     /// Describes a message.
     fn label(message: &Self::Message) -> MessageLabel;
+
+    /// How a message is said; `None` where all nodes speak alike.
+    fn wording(message: &Self::Message) -> Option<Wording> {
+        let _ = message;
+        None
+    }
 
     /// Folds everything a message says into `digest`.
     fn digest_message(message: &Self::Message, digest: &mut Digest);

@@ -24,9 +24,9 @@ pub(super) fn operation_of(operation: &Operation, node: &Node) -> Option<Input> 
             let node = NodeId(member);
             change(ConfigAction::AddLearner { node, incarnation: unknown, witness })
         }
-        Operation::AddVoter { member, witness } => {
+        Operation::AddVoter { member, witness, life } => {
             let node = NodeId(member);
-            change(ConfigAction::AddVoter { node, incarnation: unknown, witness })
+            change(ConfigAction::AddVoter { node, incarnation: Incarnation(life), witness })
         }
         Operation::Promote { member } => {
             change(ConfigAction::Promote { node: NodeId(member), if_ready: true })
@@ -62,6 +62,10 @@ pub(super) fn operation_of(operation: &Operation, node: &Node) -> Option<Input> 
             Some(Input::SetEligibility { priority, can_lead })
         }
         Operation::TakeSnapshot => None,
+        Operation::SkipEntry => {
+            let failure = node.apply_halted()?;
+            Some(Input::SkipEntry { index: failure.index, digest: failure.digest? })
+        }
         Operation::Capacity { level } => Some(Input::Capacity(match level {
             0 => Capacity::None,
             1 => Capacity::ConfigOnly,

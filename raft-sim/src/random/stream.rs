@@ -44,6 +44,14 @@ impl Purpose {
     pub const CHANGE: Self = Self(11);
     /// Requests about leadership.
     pub const LEADERSHIP: Self = Self(12);
+    /// Which rare axes are on, and how much of each.
+    pub const RARE: Self = Self(13);
+    /// Changes of protocol level.
+    pub const VERSIONS: Self = Self(14);
+    /// Commands that no machine can apply.
+    pub const POISON: Self = Self(15);
+    /// Lost disks.
+    pub const REPLACE: Self = Self(16);
 }
 
 /// One stream.

@@ -74,6 +74,8 @@ pub(crate) enum Event<P: Process> {
     SnapshotArrives(Box<Shipment>),
     /// A snapshot did not reach its peer, and its sender learns it.
     ShipFailed { node: u8, boot: u64, id: u64 },
+    /// The operator looks after machines that failed.
+    Operator,
 }
 
 impl<P: Process> Event<P> {
@@ -98,6 +100,7 @@ impl<P: Process> Event<P> {
             Self::SnapshotArrives(_) => 16,
             Self::ShipFailed { .. } => 17,
             Self::SnapshotDone { .. } => 18,
+            Self::Operator => 19,
         }
     }
 }

@@ -30,7 +30,7 @@ impl<P: Process> World<'_, P> {
         }
     }
 
-    fn node_at(&self, id: u64) -> Option<usize> {
+    pub(super) fn node_at(&self, id: u64) -> Option<usize> {
         let at = usize::try_from(id.checked_sub(1)?).ok()?;
         (at < self.hosts.len()).then_some(at)
     }
@@ -106,19 +106,28 @@ impl<P: Process> World<'_, P> {
                 let applied = self.operate(*node, what);
                 self.made(what.axis(), applied);
             }
+            Fault::Relevel { node, level, down_ns, hostile } => {
+                let n = self.node_at(*node);
+                let applied = n.is_some_and(|n| self.relevel(n, *level, *down_ns, *hostile));
+                self.made(Axis::MixedVersions, applied);
+            }
+            Fault::Poison {} => {
+                let applied = self.arm_poison();
+                self.made(Axis::Poison, applied);
+            }
+            Fault::LoseDisk { node } => {
+                let applied = self.node_at(*node).is_some_and(|n| self.lose_disk(n));
+                self.made(Axis::Replace, applied);
+            }
             // Kept in the file, applied as nothing.
-            _ => {}
+            Fault::Unknown(_) => {}
         }
         true
     }
 
     /// Asks a node, or whoever leads, for what an operator wants. Whether it said yes.
-    fn operate(&mut self, node: u64, what: &Operation) -> bool {
-        let asked = match node {
-            0 => self.watch.oracles.leader_now().and_then(|node| self.place(node)).map(usize::from),
-            node => self.node_at(node),
-        };
-        let Some(n) = asked.filter(|n| self.hosts[*n].process.is_some()) else { return false };
+    pub(super) fn operate(&mut self, node: u64, what: &Operation) -> bool {
+        let Some(n) = self.asked(node) else { return false };
         if self.hosts[n].paused_until > self.watch.now {
             return false;
         }
@@ -154,7 +163,7 @@ impl<P: Process> World<'_, P> {
         links.iter().filter_map(|(from, to)| Some((place(*from)?, place(*to)?))).collect()
     }
 
-    fn boot_later(&mut self, n: usize, down: Ns, again_after: Ns) {
+    pub(super) fn boot_later(&mut self, n: usize, down: Ns, again_after: Ns) {
         let at = self.watch.now.saturating_add(down);
         let event = Event::Boot { node: n as u8, again_after, down };
         self.push(at, Class::World, n as u64, 0, event);
@@ -164,7 +173,7 @@ impl<P: Process> World<'_, P> {
     pub(crate) fn on_boot(&mut self, node: u8, again_after: Ns, down: Ns) -> bool {
         let n = usize::from(node);
         let host = &self.hosts[n];
-        if host.process.is_some() || host.refused || host.outside {
+        if host.process.is_some() || host.refused || host.outside || host.gone {
             return false;
         }
         self.begin(7, "boot", n);

@@ -43,7 +43,7 @@ pub(crate) struct Asked {
 /// Work on the apply lane.
 #[derive(Debug)]
 pub(super) enum Lane {
-    Apply { entries: Vec<Entry>, first_ticket: Option<u64> },
+    Apply { entries: Vec<Entry>, first_ticket: Option<u64>, skipped: bool },
     Role(Role, Term),
     Take { id: u64, meta: Box<SnapshotMeta> },
     Install(Box<SnapshotMeta>),
@@ -68,6 +68,14 @@ pub(crate) struct Host<P: Process> {
     pub(crate) clock: Clock,
     pub(crate) disk: Disk<P::Ack>,
     pub(crate) machine: Machine,
+    /// The machine stands still at an entry it cannot apply.
+    pub(super) machine_failed: bool,
+    /// Which life of its disk this is, from 1.
+    pub(super) life: u64,
+    /// Its disk was lost, and its old life is still a member: it stays down.
+    pub(super) gone: bool,
+    /// The protocol level it is started with.
+    pub(crate) level: u8,
     pub(super) lane: VecDeque<Lane>,
     pub(super) applying: bool,
     /// Batches begun in this boot.
@@ -87,7 +95,7 @@ pub(crate) struct Host<P: Process> {
 }
 
 impl<P: Process> Host<P> {
-    pub(crate) fn new(id: NodeId, clock: Clock, shadowed: bool) -> Self {
+    pub(crate) fn new(id: NodeId, clock: Clock, shadowed: bool, level: u8) -> Self {
         Self {
             id,
             process: None,
@@ -102,6 +110,10 @@ impl<P: Process> Host<P> {
             clock,
             disk: Disk::new(),
             machine: Machine::new(),
+            machine_failed: false,
+            life: 1,
+            gone: false,
+            level,
             lane: VecDeque::new(),
             applying: false,
             batch: 0,
@@ -160,8 +172,10 @@ impl<P: Process> Host<P> {
 impl<P: Process> World<'_, P> {
     /// Starts the process of node `n` from its disk.
     pub(crate) fn boot(&mut self, n: usize) {
+        let level = self.level(n);
         let host = &mut self.hosts[n];
         host.boot += 1;
+        host.machine_failed = false;
         host.disk.begin_boot();
         host.machine = match &host.disk.image.snapshot {
             Some(snapshot) => (*snapshot.machine).clone(),
@@ -171,13 +185,14 @@ impl<P: Process> World<'_, P> {
         let start = Start {
             node: host.id,
             voters: &self.voters,
-            incarnation: Incarnation(1),
+            incarnation: Incarnation(host.life),
             boot: host.boot,
             seed: self.fates.boot_seed(host.id.0, host.boot),
             now: host.clock.local(self.watch.now),
             knobs: &self.schedule.plan.knobs,
             snapshots: &self.schedule.plan.snapshots,
             command_bytes_max: u64::from(self.schedule.plan.work.padding) + Command::HEAD_BYTES_MAX,
+            level,
             variant: self.variant,
             image: &host.disk.image,
         };
@@ -201,6 +216,7 @@ impl<P: Process> World<'_, P> {
         self.watch.digest_view(Changed::ALL, view);
         self.watch.see(Observation::Booted { node: id, boot, hard, log, view });
         self.drain(n, Stepped::default(), None);
+        self.put_back(n);
     }
 
     /// Ends the process of node `n`; power loss may take writes along.
@@ -441,13 +457,13 @@ impl<P: Process> World<'_, P> {
             }
             Effect::OperationEnded { ticket, done } => self.operation_ended(n, ticket, done),
             Effect::Send { to, message } => self.send(n, to, message),
-            Effect::Apply { entries, first_ticket } => {
+            Effect::Apply { entries, first_ticket, skipped } => {
                 let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
                 let (first, last) = (first.position.index, last.position.index);
                 let host = &mut self.hosts[n];
                 self.watch.note(|| format!("apply {first} to {last}"));
                 self.watch.see(Observation::ApplyHanded { node: host.id, first, last });
-                host.lane.push_back(Lane::Apply { entries, first_ticket });
+                host.lane.push_back(Lane::Apply { entries, first_ticket, skipped });
                 self.run_lane(n);
             }
             Effect::RoleChanged { role, term } => {
@@ -488,6 +504,10 @@ impl<P: Process> World<'_, P> {
                 let (node, first, last) = (n as u8, first.0, last.0);
                 let event = Event::ReadDone { node, boot, id, first, last, bytes_max };
                 self.push(at, Class::Storage, u64::from(node), id, event);
+            }
+            Effect::Rebuild => {
+                self.crash(n, false);
+                self.boot_soon(n);
             }
             Effect::Halted(why) => {
                 let node = self.hosts[n].id;

@@ -155,8 +155,10 @@ impl<P: Process> World<'_, P> {
     pub(crate) fn on_apply_done(&mut self, n: usize) {
         let host = &mut self.hosts[n];
         host.applying = false;
-        let (entries, first_ticket) = match host.lane.pop_front() {
-            Some(Lane::Apply { entries, first_ticket }) => (entries, first_ticket),
+        let (entries, first_ticket, skipped) = match host.lane.pop_front() {
+            Some(Lane::Apply { entries, first_ticket, skipped }) => {
+                (entries, first_ticket, skipped)
+            }
             Some(Lane::Install(meta)) => {
                 let index = meta.index();
                 self.install(n, &meta);
@@ -169,7 +171,13 @@ impl<P: Process> World<'_, P> {
         };
         let mut upto = LogIndex::ZERO;
         for (at, entry) in entries.iter().enumerate() {
-            self.apply_entry(n, entry, first_ticket.map(|first| first.saturating_add(at as u64)));
+            let ticket = first_ticket.map(|first| first.saturating_add(at as u64));
+            if !skipped && self.is_poisoned(entry) {
+                self.answer_ready(n);
+                self.fail_machine(n, &entries[at..], ticket);
+                return;
+            }
+            self.apply_entry(n, entry, ticket, skipped);
             upto = entry.position.index;
         }
         self.answer_ready(n);
@@ -194,13 +202,17 @@ impl<P: Process> World<'_, P> {
         self.hosts[n].ready = ready;
     }
 
-    pub(super) fn apply_entry(&mut self, n: usize, entry: &Entry, ticket: Option<u64>) {
+    fn apply_entry(&mut self, n: usize, entry: &Entry, ticket: Option<u64>, skipped: bool) {
+        self.check_known(n, entry);
+        if skipped {
+            self.note_skipped(entry.position.index);
+        }
         let host = &mut self.hosts[n];
         let index = entry.position.index;
-        let result = if entry.kind == Entry::COMMAND {
+        let result = if entry.kind == Entry::COMMAND && !skipped {
             host.machine.apply(index, &entry.payload)
         } else {
-            if entry.kind != Entry::NOOP && index > self.config_changed_at {
+            if entry.kind > Entry::COMMAND && index > self.config_changed_at {
                 self.config_changed_at = index;
                 self.config_changes += 1;
             }
@@ -217,7 +229,8 @@ impl<P: Process> World<'_, P> {
             && let Some(asked) = self.end_ticket(n, ticket, false)
         {
             let reply = result.map_or(Reply::Done, |(_, reply)| reply);
-            self.respond(n, asked, Told::Done(reply, index));
+            let told = if skipped { Told::Superseded } else { Told::Done(reply, index) };
+            self.respond(n, asked, told);
         }
     }
 }

@@ -16,9 +16,12 @@ pub(crate) mod identity;
 mod lanes;
 pub(crate) mod observe;
 mod phases;
+mod poison;
 mod queue;
+mod replace;
 mod service;
 mod snapshots;
+mod versions;
 
 use clock::Clock;
 use event::{Event, Flight};
@@ -26,13 +29,13 @@ use host::Host;
 use observe::Watch;
 use phases::Stage;
 use queue::{Class, Queue};
-use raft_core::{LogIndex, NodeId};
+use raft_core::{LogIndex, NodeId, Options};
 use serde_json::json;
 
 use crate::{
     fault::{
         fates::Fates,
-        plan::Axis,
+        plan::{Axis, VersionPlan},
         schedule::{MessageId, Schedule},
     },
     lin,
@@ -92,6 +95,11 @@ struct World<'s, P: Process> {
     /// The last operator's request was accepted.
     operated: bool,
     operations_done: u64,
+    versions: versions::Versions,
+    poison: poison::Poison,
+    replacing: replace::Replacing,
+    /// The operator will look again.
+    operator_called: bool,
     snapshots_installed: u64,
     config_changes: u64,
     config_changed_at: LogIndex,
@@ -111,6 +119,7 @@ impl<'s, P: Process> World<'s, P> {
         let plan = &schedule.plan;
         let operable = P::promises().operable;
         let nodes = if operable { plan.nodes() } else { plan.voters } as usize;
+        let mixed = operable && plan.versions != VersionPlan::default();
         let voters: Vec<NodeId> = (1..=u64::from(plan.voters)).map(NodeId).collect();
         let fates = Fates::new(schedule, options.materialise);
         let oracles = Oracles::new(OracleSetup {
@@ -129,7 +138,9 @@ impl<'s, P: Process> World<'s, P> {
                 let ppb = schedule.drift_ppb.get(n).copied().unwrap_or(0);
                 // Origins differ, so that comparing clocks of two nodes cannot go unnoticed.
                 let clock = Clock::new(1_000_000_007 * (n as u64 + 1), ppb);
-                Host::new(NodeId(n as u64 + 1), clock, shadow(n))
+                let id = NodeId(n as u64 + 1);
+                let level = Options::LEVEL_MAX - u8::from(plan.versions.old.contains(&id.0));
+                Host::new(id, clock, shadow(n), level)
             })
             .collect();
         let clients = clients_of(schedule);
@@ -151,6 +162,10 @@ impl<'s, P: Process> World<'s, P> {
             snapshots_taken: 0,
             operated: false,
             operations_done: 0,
+            versions: versions::Versions::new(mixed, nodes),
+            poison: poison::Poison::default(),
+            replacing: replace::Replacing::default(),
+            operator_called: false,
             snapshots_installed: 0,
             config_changes: 0,
             config_changed_at: LogIndex::ZERO,
@@ -349,6 +364,7 @@ impl<'s, P: Process> World<'s, P> {
                 self.on_phase_limit(phase);
                 false
             }
+            Event::Operator => self.on_operator(),
         }
     }
 
@@ -365,6 +381,11 @@ impl<'s, P: Process> World<'s, P> {
     /// Sends a message of node `n`.
     fn send(&mut self, n: usize, to: NodeId, message: P::Message) {
         let Some(t) = self.place(to) else { return };
+        if let Some(wording) = P::wording(&message)
+            && !self.is_said(n, usize::from(t), wording)
+        {
+            return;
+        }
         let host = &self.hosts[n];
         let label = P::label(&message);
         let (from, boot) = (host.id, host.boot);

@@ -111,6 +111,9 @@ impl<P: Process> World<'_, P> {
     /// Whether all members of the core have applied the same and everything committed.
     fn quiet(&self) -> bool {
         let Some(commit) = self.core().map(|host| host.view.commit).max() else { return true };
+        if self.replacing.is_open() {
+            return false;
+        }
         self.members().all(|host| {
             host.process.is_some()
                 && host.machine.applied() == commit
@@ -234,6 +237,8 @@ impl<P: Process> World<'_, P> {
                 self.push(self.watch.now, Class::World, n as u64, 1, event);
             }
         }
+        self.poison.disarm();
+        self.finish_upgrades();
         let lengths = || self.core().map(|host| host.disk.image.last().0);
         let lag = lengths().max().unwrap_or(0) - lengths().min().unwrap_or(0);
         let batch = u64::from(self.schedule.plan.knobs.append_entries.max(1));

@@ -222,6 +222,7 @@ impl<P: Process> World<'_, P> {
             return;
         };
         host.machine = (*snapshot.machine).clone();
+        host.machine_failed = false;
         // Without data there is no state to compare.
         let machine = (!meta.lacks_data()).then(|| host.machine.digest());
         self.snapshots_installed += 1;

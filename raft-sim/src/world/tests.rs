@@ -5,12 +5,13 @@ use raft_core::{LogIndex, NodeId, Role, Term};
 use super::observe::{Watch, differ};
 use crate::{
     fault::{
+        axes::AxisChoice,
         fates::Fates,
         plan::Axis,
         schedule::{Exception, MessageId, Schedule},
         swarm,
     },
-    oracle::{OracleSetup, Oracles},
+    oracle::{OracleSetup, Oracles, sometimes::Mark},
     outcome::{OracleLevel, RunOptions, RunOutcome, Verdict},
     process::{Changed, NodeView, PeerView, Promises, naive::Bug},
     system::System,
@@ -238,6 +239,76 @@ fn faulty_runs_of_the_core_are_clean() {
             System::of::<crate::process::core::Core>().run(&schedule, &RunOptions::default());
         assert_clean(seed, &outcome);
     }
+}
+
+/// Runs of the core with exactly these axes; how often each mark was met.
+fn met(axes: &[Axis], seeds: core::ops::Range<u64>) -> Vec<u64> {
+    let choice = AxisChoice { only: axes.to_vec(), without: Vec::new() };
+    let mut met = vec![0; Mark::ALL.len()];
+    for seed in seeds {
+        let plan = swarm::plan_with("smoke", seed, &choice).unwrap();
+        let schedule = swarm::schedule(plan, seed, "core");
+        let outcome =
+            System::of::<crate::process::core::Core>().run(&schedule, &RunOptions::default());
+        assert_clean(seed, &outcome);
+        for (sum, hits) in met.iter_mut().zip(&outcome.stats.marks) {
+            *sum += hits;
+        }
+    }
+    met
+}
+
+#[track_caller]
+fn assert_met(met: &[u64], marks: &[Mark]) {
+    for mark in marks {
+        assert!(met[*mark as usize] > 0, "{} was never met", mark.name());
+    }
+}
+
+#[test]
+fn nodes_of_mixed_versions_go_up_and_down_and_an_unknown_entry_stops_them() {
+    let met = met(&[Axis::MixedVersions, Axis::Poison, Axis::Crash], 0..120);
+    assert_met(
+        &met,
+        &[
+            Mark::NodeUpgraded,
+            Mark::NodeDowngraded,
+            Mark::VersionsMixed,
+            Mark::MessageNotInVersion,
+            Mark::LevelRaised,
+            Mark::MachineFailed,
+            Mark::EntrySkipped,
+            Mark::UnknownEntryStopped,
+        ],
+    );
+}
+
+#[test]
+fn a_node_that_lost_its_disk_votes_again_as_a_new_life() {
+    let choice = AxisChoice { only: vec![Axis::Replace, Axis::Hold], without: Vec::new() };
+    let mut replaced = 0;
+    for seed in 0..60 {
+        let plan = swarm::plan_with("smoke", seed, &choice).unwrap();
+        let mut schedule = swarm::schedule(plan, seed, "core");
+        schedule.faults.truncate(1);
+        let outcome =
+            System::of::<crate::process::core::Core>().run(&schedule, &RunOptions::default());
+        assert_clean(seed, &outcome);
+        replaced += outcome.stats.marks[Mark::DiskReplaced as usize];
+    }
+    assert!(replaced > 10, "{replaced}");
+}
+
+#[test]
+fn a_naive_system_has_no_levels_no_poison_and_no_lives() {
+    let axes = [Axis::MixedVersions, Axis::Poison, Axis::Replace];
+    let choice = AxisChoice { only: axes.to_vec(), without: Vec::new() };
+    let plan = swarm::plan_with("smoke", 3, &choice).unwrap();
+    let outcome = naive().run(&swarm::schedule(plan, 3, "naive"), &RunOptions::default());
+    assert_clean(3, &outcome);
+    let counts = axes.map(|axis| outcome.stats.axes[axis as usize]);
+    assert!(counts.iter().all(|count| count.injected == 0), "{counts:?}");
+    assert!(counts.iter().any(|count| count.refused > 0), "{counts:?}");
 }
 
 /// A calm run has no excuse: every operation ends with an answer.

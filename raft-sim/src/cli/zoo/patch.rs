@@ -22,7 +22,7 @@ const ENDING: &str = ".patch.toml";
 pub(super) struct Patch {
     /// Name, the file's name without its ending.
     pub(super) id: String,
-    /// Row of docs/HAZARDS.md.
+    /// Row of docs/HAZARDS.md, or of docs/FEATURES.md where nobody's bug is known.
     pub(super) bug: String,
     /// One sentence.
     pub(super) about: String,

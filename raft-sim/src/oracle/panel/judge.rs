@@ -7,7 +7,7 @@
 //! **Upholds.** Nothing by itself.
 //! **Not here.** Client operations (`clients.rs`), the comparisons (one file an oracle).
 
-use raft_core::{LogIndex, LogPosition, NodeId, Role, Term};
+use raft_core::{DisableReason, LogIndex, LogPosition, NodeId, Role, Term};
 
 use super::{
     super::{Check, mirrors::CommitStep, sometimes::Mark},
@@ -140,6 +140,14 @@ impl Oracles {
                 if self.is_on(OracleId::Pure) {
                     self.pure.on_differed(node, what)?;
                 }
+                Ok(())
+            }
+            Observation::DiskLost { node } => {
+                self.mirrors.retire(node);
+                Ok(())
+            }
+            Observation::Met { mark } => {
+                self.sometimes.hit(mark);
                 Ok(())
             }
             Observation::Stopped { node, why } => {
@@ -383,6 +391,9 @@ impl Oracles {
         self.sometimes.on_durable(event, slot);
         if let Some(hard) = hard {
             let before = self.mirrors.nodes[slot].hard;
+            let stopped = matches!(hard.disabled, Some(DisableReason::UnsupportedEntry { .. }));
+            self.sometimes
+                .hit_if(stopped && hard.disabled != before.disabled, Mark::UnknownEntryStopped);
             self.mirrors.note_hard(slot, hard);
             if self.is_on(OracleId::OneVotePerTerm) {
                 self.vote.on_durable(slot, node, before, hard)?;

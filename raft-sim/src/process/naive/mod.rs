@@ -389,6 +389,7 @@ impl Process for Naive {
                 | Input::StepDown
                 | Input::SnapshotTaken { .. }
                 | Input::SnapshotFailed { .. }
+                | Input::ApplyFailed(_)
                 | Input::SnapshotSent { .. }
                 | Input::SnapshotSendFailed { .. }
                 | Input::SnapshotReceived { .. } => {}

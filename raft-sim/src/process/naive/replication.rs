@@ -311,7 +311,7 @@ impl Naive {
             }
             let entries = self.log[first.0 as usize - 1..last.0 as usize].to_vec();
             self.handed = last;
-            self.outbox.push_back(Effect::Apply { entries, first_ticket });
+            self.outbox.push_back(Effect::Apply { entries, first_ticket, skipped: false });
         }
     }
 
