@@ -48,7 +48,7 @@ pub(super) struct NodeMirror {
     pub(super) handed_term: Term,
     /// Who decides, by the configuration in force there.
     pub(super) quorum: Quorum,
-    /// The same before the last change of its view.
+    /// The same before the step that is judged; another one only if that step changed it.
     pub(super) quorum_before: Quorum,
 }
 
@@ -186,6 +186,11 @@ impl Mirrors {
         let quorum = Quorum { incoming: bits(&view.voters), outgoing: bits(&view.outgoing) };
         self.nodes[slot].quorum_before = self.nodes[slot].quorum;
         self.nodes[slot].quorum = quorum;
+    }
+
+    /// A step begins that leaves the configuration at `slot` as it is.
+    pub(super) fn keep_quorum(&mut self, slot: usize) {
+        self.nodes[slot].quorum_before = self.nodes[slot].quorum;
     }
 
     /// The id of every committed entry up to `index`.

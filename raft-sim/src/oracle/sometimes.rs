@@ -9,6 +9,7 @@
 //! **Not here.** Noticing them (`watch.rs`), the gate (`tally.rs`), counting faults made
 //! (`fault/`).
 
+mod requests;
 mod tally;
 mod watch;
 
@@ -103,14 +104,46 @@ marks! {
     VotersChanged => "voters-changed",
     /// A leader put a joint configuration in force.
     JointEntered => "joint-entered",
+    /// A leader read by its lease while some voter was not bound to it.
+    LeaseReadWithoutAll => "lease-read-without-all-voters",
+    /// A leader read by its lease while a voter that is not bound to it was down.
+    LeaseReadAfterCrash => "lease-read-with-a-voter-down",
+    /// A follower answered a read that its leader had confirmed.
+    FollowerRead => "follower-read-confirmed",
+    /// A read went through the log.
+    ReadThroughLog => "read-through-the-log",
+    /// A local read was answered.
+    LocalRead => "local-read-answered",
+    /// A local read was refused: what was there was too old for its asker.
+    StaleReadRefused => "stale-local-read-refused",
+    /// A local read named the least index it may see.
+    LocalReadNamedIndex => "local-read-named-an-index",
+    /// A leader asked a peer to campaign at once.
+    TransferAsked => "transfer-asked",
+    /// A node came to lead because the leader before asked it to.
+    LeadershipHandedOver => "leadership-handed-over",
+    /// A transfer took the place of another.
+    TransferReplaced => "transfer-replaced",
+    /// A transfer was called off.
+    TransferCancelled => "transfer-cancelled",
+    /// A node campaigned in a term that an operator named.
+    CampaignNamedTerm => "campaign-in-a-named-term",
+    /// A leader stepped down on request.
+    SteppedDown => "stepped-down-on-request",
+    /// A node was told to follow nobody, and did.
+    LeaderForgotten => "leader-forgotten",
+    /// A node was told not to campaign.
+    MayNotCampaign => "told-not-to-campaign",
+    /// Leases were switched while the group was at work.
+    LeaseSwitched => "leases-switched",
 }
 
 /// How many marks there are.
 pub const MARKS: usize = Mark::ALL.len();
 
 use Axis::{
-    Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Loss,
-    Membership, Partition, Pause, PowerLoss, SlowNode, Snapshots,
+    Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Leadership,
+    Loss, Membership, Partition, Pause, PowerLoss, SlowNode, Snapshots,
 };
 
 /// Trouble that keeps nodes from hearing each other.
@@ -147,7 +180,23 @@ impl Mark {
     #[must_use]
     pub const fn needs(self) -> &'static [Axis] {
         match self {
-            Self::CasFailed => &[],
+            Self::CasFailed
+            | Self::FollowerRead
+            | Self::ReadThroughLog
+            | Self::LocalRead
+            | Self::LocalReadNamedIndex => &[],
+            Self::StaleReadRefused => APART,
+            Self::LeaseReadAfterCrash => RESTARTS,
+            Self::LeaseReadWithoutAll => DEPOSES,
+            Self::TransferAsked
+            | Self::LeadershipHandedOver
+            | Self::TransferReplaced
+            | Self::TransferCancelled
+            | Self::CampaignNamedTerm
+            | Self::SteppedDown
+            | Self::LeaderForgotten
+            | Self::MayNotCampaign
+            | Self::LeaseSwitched => &[Leadership],
             Self::SnapshotInstalled => &[Snapshots],
             Self::VotersChanged | Self::JointEntered => &[Membership],
             Self::VoteSplit
@@ -188,6 +237,7 @@ impl Mark {
     pub const fn needs_all(self) -> &'static [Axis] {
         match self {
             Self::AckAboveHoleLost => &[DiskReorder],
+            Self::LeaseReadAfterCrash | Self::LeaseReadWithoutAll => &[Leadership],
             _ => &[],
         }
     }
@@ -215,7 +265,25 @@ impl Mark {
             Self::PersistWindowFull => Asks::Bounded,
             Self::EntriesRead => Asks::ReadsLogBack,
             Self::CommitAheadOfDisk => Asks::CommitsAheadOfDisk,
-            Self::SnapshotInstalled | Self::VotersChanged | Self::JointEntered => Asks::Operable,
+            Self::SnapshotInstalled
+            | Self::VotersChanged
+            | Self::JointEntered
+            | Self::LeaseReadWithoutAll
+            | Self::LeaseReadAfterCrash
+            | Self::FollowerRead
+            | Self::ReadThroughLog
+            | Self::StaleReadRefused
+            | Self::LocalRead
+            | Self::LocalReadNamedIndex
+            | Self::TransferAsked
+            | Self::LeadershipHandedOver
+            | Self::TransferReplaced
+            | Self::TransferCancelled
+            | Self::CampaignNamedTerm
+            | Self::SteppedDown
+            | Self::LeaderForgotten
+            | Self::MayNotCampaign
+            | Self::LeaseSwitched => Asks::Operable,
             _ => Asks::Nothing,
         }
     }

@@ -10,8 +10,8 @@
 use raft_core::{
     Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, EntryKind, Envelope,
     FetchFailure, FetchId, GroupId, HardState, Input as CoreInput, Instant, Issued, LogIndex,
-    LogPosition, Message, Node, Options, Outcome, Output, PersistAck, ReceivedSnapshot, Rejected,
-    SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun,
+    LogPosition, Message, Node, Options, Outcome, Output, PersistAck, ReadLevel, ReadRequest,
+    ReceivedSnapshot, Rejected, SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun,
 };
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     fault::plan::{Knobs, SnapshotPlan},
     trace::digest::Digest,
+    workload::reads::{Level, Wanted},
 };
 
 /// Our node.
@@ -59,6 +60,8 @@ pub fn options(knobs: &Knobs, snapshots: &SnapshotPlan, command_bytes_max: u64) 
     options.transfer_timeout_ns = options.election_max_ns;
     options.request_timeout_ns = options.election_max_ns;
     options.snapshot_retry_ns = options.election_max_ns;
+    options.lease = knobs.lease && knobs.check_quorum;
+    options.clock_error_ppm = knobs.clock_error();
     options.snapshot_entries = u64::from(snapshots.every_entries);
     options.snapshot_keep_entries = u64::from(snapshots.keep_entries);
     options.retained_entries_max = u64::from(snapshots.keep_entries).saturating_mul(4).max(64);
@@ -94,6 +97,16 @@ fn entries_back(entries: Vec<Entry>) -> Entries {
     let core = entries.into_iter().map(|entry| (entry.position, content_of(entry)));
     // A store that gives back a log with a hole gives back nothing: the node halts on it.
     Entries::collect(core).unwrap_or_default()
+}
+
+fn request_of(wanted: Wanted) -> ReadRequest {
+    let level = match wanted.level {
+        Level::Linearizable => ReadLevel::Linearizable,
+        Level::Lease => ReadLevel::Lease,
+        Level::ThroughLog => ReadLevel::ThroughLog,
+        Level::Local => ReadLevel::Local,
+    };
+    ReadRequest { level, min_index: wanted.least, deadline: None }
 }
 
 fn changed_of(changed: raft_core::Changed) -> Changed {
@@ -160,8 +173,8 @@ impl Core {
                 first_ticket: apply.first_ticket.map(|ticket| ticket.0),
             },
             Output::RoleChanged { role, term } => Effect::RoleChanged { role, term },
-            Output::ReadReady { ticket, index, .. } => {
-                Effect::ReadReady { ticket: ticket.0, index }
+            Output::ReadReady { ticket, index, staleness_ns, .. } => {
+                Effect::ReadReady { ticket: ticket.0, index, staleness: staleness_ns }
             }
             Output::ReadFailed { ticket, .. } => Effect::ReadFailed { ticket: ticket.0 },
             Output::Outcome { first, count, outcome } => Effect::Ended {
@@ -226,6 +239,7 @@ impl Core {
             Input::Receive { message, .. } => CoreInput::Receive(Box::new(message)),
             Input::Propose(payload) => CoreInput::Propose(payload),
             Input::Read => CoreInput::Read,
+            Input::ReadWith(wanted) => CoreInput::ReadWith(request_of(wanted)),
             Input::Persisted(ack) => CoreInput::Persisted(ack),
             Input::PersistFailed(ack) => CoreInput::PersistFailed(ack),
             Input::Applied(upto) => CoreInput::Applied(upto),
@@ -417,13 +431,7 @@ impl Process for Core {
     }
 
     fn label(message: &Envelope) -> MessageLabel {
-        let mut label = MessageLabel {
-            kind: MessageKind::PRE_VOTE,
-            term: message.term,
-            first: LogIndex::ZERO,
-            last: LogIndex::ZERO,
-            claim: Claim::Term,
-        };
+        let mut label = MessageLabel::plain(MessageKind::PRE_VOTE, message.term);
         match &message.message {
             Message::PreVote(ask) => label.last = ask.last.index,
             Message::PreVoteReply(_) => label.kind = MessageKind::PRE_VOTE_REPLY,
@@ -431,6 +439,7 @@ impl Process for Core {
                 label.kind = MessageKind::REQUEST_VOTE;
                 label.last = ask.last.index;
                 label.claim = Claim::Candidacy(ask.last);
+                label.authority = ask.authorised_by;
             }
             Message::VoteReply(reply) => {
                 label.kind = MessageKind::VOTE_REPLY;
@@ -439,6 +448,7 @@ impl Process for Core {
                 }
             }
             Message::AppendEntries(append) => {
+                label.round = append.round;
                 label.first = append.previous.index.next();
                 label.last = append.entries.last().map_or(append.previous.index, |p| p.index);
                 label.kind = if append.entries.is_empty() {
@@ -449,6 +459,7 @@ impl Process for Core {
             }
             Message::AppendReply(reply) => {
                 label.kind = MessageKind::APPEND_REPLY;
+                (label.round, label.promise) = (reply.round, reply.promise_ns);
                 match reply.result {
                     AppendResult::Matched { matched } => {
                         label.last = matched;

@@ -44,6 +44,8 @@ impl Purpose {
     pub const CHANGE: Self = Self(11);
     /// Requests about leadership.
     pub const LEADERSHIP: Self = Self(12);
+    /// How clients read, and leases.
+    pub const READS: Self = Self(16);
 }
 
 /// One stream.
