@@ -70,8 +70,12 @@ impl LeaseBound {
         let term = label.term;
         match label.kind {
             MessageKind::TIMEOUT_NOW => {
-                self.handed.retain(|handed| !(handed.term == term && handed.to == to));
-                self.handed.push(Handed { term, to, told: label.last, used: false });
+                let known = self.handed.iter_mut().find(|h| h.term == term && h.to == to);
+                match known {
+                    // Asked again, or for another transfer: the last word is what may come true.
+                    Some(handed) => handed.told = handed.told.max(label.last),
+                    None => self.handed.push(Handed { term, to, told: label.last, used: false }),
+                }
             }
             MessageKind::REQUEST_VOTE => {
                 if let Some(by) = label.authority {

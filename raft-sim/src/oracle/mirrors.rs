@@ -176,14 +176,19 @@ impl Mirrors {
         self.nodes.len() - 1
     }
 
+    /// Who decides in a configuration of these voters.
+    pub(super) fn quorum_of(&mut self, voters: &[NodeId], outgoing: &[NodeId]) -> Quorum {
+        let mut bits =
+            |nodes: &[NodeId]| nodes.iter().fold(0, |set, node| set | 1_u64 << self.slot(*node));
+        Quorum { incoming: bits(voters), outgoing: bits(outgoing) }
+    }
+
     /// Takes over who decides at `slot`, if its view names voters.
     pub(super) fn take_quorum(&mut self, slot: usize, view: &NodeView) {
         if view.voters.is_empty() {
             return;
         }
-        let mut bits =
-            |nodes: &[NodeId]| nodes.iter().fold(0, |set, node| set | 1_u64 << self.slot(*node));
-        let quorum = Quorum { incoming: bits(&view.voters), outgoing: bits(&view.outgoing) };
+        let quorum = self.quorum_of(&view.voters, &view.outgoing);
         self.nodes[slot].quorum_before = self.nodes[slot].quorum;
         self.nodes[slot].quorum = quorum;
     }

@@ -362,6 +362,16 @@ pub enum Observation<'a> {
         /// Digest of the machine, if the snapshot has data.
         machine: Option<u64>,
     },
+    /// A configuration is about to be written as this entry. Comes before the view of the step in
+    /// which the node handed it out.
+    ConfigurationWritten {
+        /// Which entry.
+        entry: EntryId,
+        /// Its voters; while joint, of the new half.
+        voters: &'a [NodeId],
+        /// While joint, the voters of the old half.
+        outgoing: &'a [NodeId],
+    },
     /// Entries of the durable log were asked for.
     ReadEntries {
         /// Which node.

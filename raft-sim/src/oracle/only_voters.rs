@@ -4,9 +4,10 @@
 //! its vote in this term, and how far each peer says its disk agrees. Learners, removed nodes,
 //! answers of other terms and of earlier boots are in it as well; a quorum of the configuration in
 //! force is asked for, in both halves while it is joint, and nobody else can fill a gap. So a
-//! system that counts somebody who does not count has counted more than it was told.
-//! **Source.** Thesis §4.2.1, §4.3; B-042 and B-071 (too few counted), D-W10 (an answer of a disk
-//! that is gone).
+//! system that counts somebody who does not count has counted more than it was told. In force is
+//! the newest configuration of the node's own log, read from the entries as they are written.
+//! **Source.** Thesis §4.1, §4.2.1, §4.3; B-042 and B-071 (too few counted), B-062 (in force only
+//! when applied), D-W10 (an answer of a disk that is gone).
 //! **Upholds.** `inv:only-voters-count`.
 //! **Not here.** Whether what was told is true on disks (`quorum_at_election.rs`, `durable.rs`),
 //! which configuration may follow which (`configuration.rs`).
@@ -17,7 +18,7 @@ use super::{
     Check, OracleId, broken,
     mirrors::{Mirrors, NODES_MAX, Quorum},
 };
-use crate::process::{Claim, MessageLabel, NodeView};
+use crate::process::{Claim, EntryId, MessageLabel, NodeView};
 
 /// What one node was told in its present term and boot.
 #[derive(Clone, Debug)]
@@ -25,13 +26,13 @@ struct Told {
     term: Term,
     /// Who granted its vote, bits by slot.
     granted: u64,
-    /// By slot: up to where that peer's disk agrees.
-    matched: Vec<LogIndex>,
+    /// By slot: up to where that peer's disk agrees, and in which of its lives.
+    matched: Vec<(u64, LogIndex)>,
 }
 
 impl Default for Told {
     fn default() -> Self {
-        Self { term: Term::ZERO, granted: 0, matched: vec![LogIndex::ZERO; NODES_MAX] }
+        Self { term: Term::ZERO, granted: 0, matched: vec![(0, LogIndex::ZERO); NODES_MAX] }
     }
 }
 
@@ -40,7 +41,7 @@ impl Told {
         if self.term != term {
             self.term = term;
             self.granted = 0;
-            self.matched.fill(LogIndex::ZERO);
+            self.matched.fill((0, LogIndex::ZERO));
         }
         self
     }
@@ -54,11 +55,18 @@ pub(super) struct OnlyVoters {
     told: Vec<Told>,
     /// The highest index a leader committed on what it was told.
     backed: LogIndex,
+    /// Configurations of any log, ascending by index.
+    configurations: Vec<(EntryId, Quorum)>,
 }
 
 impl Default for OnlyVoters {
     fn default() -> Self {
-        Self { checks: 0, told: vec![Told::default(); NODES_MAX], backed: LogIndex::ZERO }
+        Self {
+            checks: 0,
+            told: vec![Told::default(); NODES_MAX],
+            backed: LogIndex::ZERO,
+            configurations: Vec::new(),
+        }
     }
 }
 
@@ -66,6 +74,44 @@ impl OnlyVoters {
     /// A process started: what the one before was told is gone.
     pub(super) fn on_boot(&mut self, slot: usize) {
         self.told[slot] = Told::default();
+    }
+
+    /// A configuration was written as `entry` somewhere.
+    pub(super) fn on_configuration(&mut self, entry: EntryId, quorum: Quorum) {
+        let index = entry.position.index;
+        let at = self.configurations.partition_point(|(known, _)| known.position.index < index);
+        let mut same = self.configurations[at..].iter();
+        if !same.any(|(known, _)| *known == entry) {
+            self.configurations.insert(at, (entry, quorum));
+        }
+    }
+
+    /// Whether the node at `slot` decides by the newest configuration of its own log, committed or
+    /// not. One that no log held when its voters were told is none of ours.
+    fn judge_configuration(&self, mirrors: &Mirrors, slot: usize) -> Check {
+        let node = &mirrors.nodes[slot];
+        let in_log = |(entry, _): &&(EntryId, Quorum)| {
+            let link = node.memory.link(entry.position.index);
+            link.is_some_and(|link| link.hash == entry.hash && link.term == entry.position.term)
+        };
+        let Some((entry, quorum)) = self.configurations.iter().rev().find(in_log) else {
+            return Ok(());
+        };
+        if *quorum == node.quorum {
+            return Ok(());
+        }
+        let names = |quorum: Quorum| mirrors.names(quorum, quorum.all());
+        broken(
+            OracleId::OnlyVotersCount,
+            node.id,
+            format!(
+                "{} counts {}, and the newest configuration of its log, at {}, has {}",
+                node.id,
+                names(node.quorum),
+                entry.position,
+                names(*quorum)
+            ),
+        )
     }
 
     /// A message of the node at `from` reached the node at `slot`.
@@ -86,8 +132,10 @@ impl OnlyVoters {
                 self.told[slot].at(label.term).granted |= 1 << from;
             }
             Claim::Match(upto) => {
-                let matched = &mut self.told[slot].at(label.term).matched[from];
-                *matched = upto.max(*matched);
+                let (life, matched) = &mut self.told[slot].at(label.term).matched[from];
+                // What another life of the disk said is nothing to this one.
+                let known = if *life == label.life { *matched } else { LogIndex::ZERO };
+                (*life, *matched) = (label.life, upto.max(known));
             }
             _ => {}
         }
@@ -96,6 +144,7 @@ impl OnlyVoters {
     /// The node at `slot` became leader of `term`.
     pub(super) fn on_elected(&mut self, mirrors: &Mirrors, slot: usize, term: Term) -> Check {
         self.checks += 1;
+        self.judge_configuration(mirrors, slot)?;
         let node = &mirrors.nodes[slot];
         let own = mirrors.durable_votes(term, node.id) & 1 << slot;
         let granted = self.told[slot].at(term).granted | own;
@@ -142,8 +191,11 @@ impl OnlyVoters {
             );
         };
         self.checks += 1;
+        if after.role == Role::Leader {
+            self.judge_configuration(mirrors, slot)?;
+        }
         let told = &self.told[slot];
-        let says = |at: usize| told.term == term && told.matched[at] >= commit;
+        let says = |at: usize| told.term == term && told.matched[at].1 >= commit;
         let own = mirrors.nodes[slot].disk.at(commit) == node.memory.at(commit);
         let holders = (0..mirrors.nodes.len())
             .fold(0, |set, at| set | u64::from(if at == slot { own } else { says(at) }) << at);

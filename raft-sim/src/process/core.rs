@@ -432,6 +432,7 @@ impl Process for Core {
 
     fn label(message: &Envelope) -> MessageLabel {
         let mut label = MessageLabel::plain(MessageKind::PRE_VOTE, message.term);
+        label.life = message.from_incarnation.0;
         match &message.message {
             Message::PreVote(ask) => label.last = ask.last.index,
             Message::PreVoteReply(_) => label.kind = MessageKind::PRE_VOTE_REPLY,

@@ -98,6 +98,8 @@ pub struct MessageLabel {
     /// An answer: for how long, by its sender's clock, from hearing that round the sender elects
     /// nobody else; 0 for no promise.
     pub promise: Ns,
+    /// The life of its sender's disk; 0 where the system has none.
+    pub life: u64,
     /// A request for votes: the leader of this term asked for it.
     pub authority: Option<Term>,
 }
@@ -114,6 +116,7 @@ impl MessageLabel {
             claim: Claim::Term,
             round: 0,
             promise: 0,
+            life: 0,
             authority: None,
         }
     }

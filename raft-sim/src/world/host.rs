@@ -296,6 +296,7 @@ impl<P: Process> World<'_, P> {
         if let Some(shadow) = &mut self.hosts[n].shadow {
             shadow.settled();
         }
+        self.tell_configurations(&effects);
         let unchanged = stepped.changed == Changed::default() && effects.is_empty();
         if !unchanged || stepped.log_from.is_some() {
             self.report_view(n, &stepped);

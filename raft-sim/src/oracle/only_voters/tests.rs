@@ -155,3 +155,42 @@ fn without_it_nobody_sees_a_commit_that_is_only_lucky() {
     }
     kit.commit_untold(1, 2).unwrap();
 }
+
+#[test]
+fn what_another_life_of_a_disk_said_does_not_count() {
+    let said = |kit: &mut Kit, life, upto| {
+        let plain = MessageLabel::plain(MessageKind::APPEND_REPLY, Term(1));
+        let label = MessageLabel { claim: Claim::Match(LogIndex(upto)), life, ..plain };
+        kit.see(Observation::Delivered { node: NodeId(1), from: NodeId(2), label: &label })
+            .unwrap();
+    };
+    let mut kit = stored();
+    said(&mut kit, 1, 2);
+    said(&mut kit, 2, 0);
+    let seen = kit.commit_untold(1, 2);
+    kit.broke(seen, OnlyVotersCount, 1, "only n1 told it so");
+    let mut kit = stored();
+    said(&mut kit, 1, 2);
+    said(&mut kit, 1, 0);
+    kit.commit_untold(1, 2).unwrap();
+}
+
+#[test]
+fn the_newest_configuration_of_the_own_log_decides() {
+    let written = |kit: &mut Kit, voters: &[u64]| {
+        let voters: Vec<NodeId> = voters.iter().copied().map(NodeId).collect();
+        let entry = crate::oracle::testkit::entry(1, 2);
+        let outgoing = &[];
+        kit.see(Observation::ConfigurationWritten { entry, voters: &voters, outgoing }).unwrap();
+    };
+    let mut kit = stored();
+    written(&mut kit, &[1, 2]);
+    kit.tell(2, 1, Claim::Match(LogIndex(2))).unwrap();
+    let seen = kit.commit_untold(1, 2);
+    let reason =
+        "n1 counts n1, n2, n3, and the newest configuration of its log, at 1/2, has n1, n2";
+    kit.broke(seen, OnlyVotersCount, 1, reason);
+    let mut kit = stored();
+    written(&mut kit, &[1, 2, 3]);
+    kit.commit(1, 2).unwrap();
+}

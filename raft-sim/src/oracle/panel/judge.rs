@@ -130,6 +130,11 @@ impl Oracles {
             | Observation::LeaseRead { .. }
             | Observation::ReadReady { .. }
             | Observation::CasFailed { .. } => self.on_op(at, observation),
+            Observation::ConfigurationWritten { entry, voters, outgoing } => {
+                let quorum = self.mirrors.quorum_of(voters, outgoing);
+                self.only_voters.on_configuration(entry, quorum);
+                Ok(())
+            }
             Observation::Operated { what, accepted, displaced } => {
                 self.sometimes.on_operated(what, accepted, displaced);
                 Ok(())

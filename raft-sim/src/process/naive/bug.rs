@@ -121,8 +121,8 @@ bugs! {
     RemovedVoterCounts => "naive+removed-voter-counts", Some(OracleId::OnlyVotersCount);
     /// A lease is counted from the arrival of the answers instead of from what they answer.
     LeaseFromArrival => "naive+lease-from-arrival", Some(OracleId::LeaseBound);
-    /// A voter forgets in a restart what it promised to a leader.
-    PromiseForgotten => "naive+promise-forgotten", Some(OracleId::LeaseBound);
+    /// A voter listens to candidates whatever it promised to a leader.
+    PromiseBroken => "naive+promise-broken", Some(OracleId::LeaseBound);
     /// A snapshot states a later term than that of the entry it ends with.
     SnapshotMisdated => "naive+snapshot-misdated", Some(OracleId::SnapshotAgrees);
 }

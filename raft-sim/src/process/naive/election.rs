@@ -184,7 +184,7 @@ impl Naive {
 
     /// Whether a request of a higher term is not even looked at.
     pub(super) fn ignores_candidates(&self) -> bool {
-        self.knobs.check_quorum && self.sticky()
+        self.knobs.check_quorum && self.sticky() && !self.has(Bug::PromiseBroken)
     }
 
     pub(super) fn on_request_vote(&mut self, from: NodeId, last: LogPosition) {
@@ -192,6 +192,7 @@ impl Naive {
         let log_ok = last >= self.last() || self.has(Bug::VoteWithoutLog);
         // With leases a promise binds within the term as well: others may have moved it.
         let bound = self.promise() > 0 && self.vote.is_none() && self.sticky();
+        let bound = bound && !self.has(Bug::PromiseBroken);
         let granted = free && log_ok && !bound && self.role != Role::Leader;
         if granted && self.vote.is_none() {
             self.set_vote(Some(from));

@@ -382,7 +382,7 @@ impl Process for Naive {
             changed: Changed::default(),
             log_from: None,
         };
-        if start.image.hard.promise > 0 && !node.has(Bug::PromiseForgotten) {
+        if start.image.hard.promise > 0 {
             node.bound_until = start.now.saturating_add(start.image.hard.promise);
         }
         node.arm_election();
