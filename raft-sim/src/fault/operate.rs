@@ -74,7 +74,13 @@ pub(super) fn leadership(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
             5 => (other, Operation::Eligibility { priority, can_lead }),
             _ => (0, Operation::Lease { on }),
         };
+        let soon = at.saturating_add(s.between(1, plan.knobs.election_ns / 2));
+        let regrets = s.one_in(1, 4) && matches!(what, Operation::Transfer { .. });
         all.push((at, Fault::Operate { node, what }));
+        if regrets {
+            // A transfer is over so soon that only a request right behind it meets it.
+            all.push((soon, Fault::Operate { node: 0, what: Operation::CancelTransfer }));
+        }
     }
     all
 }

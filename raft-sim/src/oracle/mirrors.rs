@@ -36,6 +36,8 @@ pub(super) struct NodeMirror {
     pub(super) commit: LogIndex,
     /// Applied index in the last view.
     pub(super) applied: LogIndex,
+    /// Index of the entry whose configuration its last view has in force.
+    pub(super) configuration: LogIndex,
     /// Reigns begun in this boot.
     pub(super) reigns: u64,
     /// The log in memory.
@@ -371,6 +373,7 @@ impl NodeMirror {
             term: Term::ZERO,
             commit: LogIndex::ZERO,
             applied: LogIndex::ZERO,
+            configuration: LogIndex::ZERO,
             reigns: 0,
             memory: Chain::with_capacity(1024),
             disk: Chain::with_capacity(1024),
@@ -387,6 +390,7 @@ impl NodeMirror {
         self.term = view.term;
         self.commit = view.commit;
         self.applied = view.applied;
+        self.configuration = view.configuration;
     }
 }
 

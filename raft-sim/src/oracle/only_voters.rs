@@ -87,7 +87,7 @@ impl OnlyVoters {
     }
 
     /// Whether the node at `slot` decides by the newest configuration of its own log, committed or
-    /// not. One that no log held when its voters were told is none of ours.
+    /// not. One that is still to be handed out for writing is not known yet.
     fn judge_configuration(&self, mirrors: &Mirrors, slot: usize) -> Check {
         let node = &mirrors.nodes[slot];
         let in_log = |(entry, _): &&(EntryId, Quorum)| {
@@ -97,7 +97,7 @@ impl OnlyVoters {
         let Some((entry, quorum)) = self.configurations.iter().rev().find(in_log) else {
             return Ok(());
         };
-        if *quorum == node.quorum {
+        if *quorum == node.quorum || node.configuration > entry.position.index {
             return Ok(());
         }
         let names = |quorum: Quorum| mirrors.names(quorum, quorum.all());

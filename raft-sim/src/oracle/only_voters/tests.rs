@@ -193,4 +193,9 @@ fn the_newest_configuration_of_the_own_log_decides() {
     let mut kit = stored();
     written(&mut kit, &[1, 2, 3]);
     kit.commit(1, 2).unwrap();
+    // What is appended and not handed out yet cannot be compared.
+    let mut kit = stored();
+    written(&mut kit, &[1, 2]);
+    kit.view(1, |view| view.configuration = LogIndex(3)).unwrap();
+    kit.commit(1, 2).unwrap();
 }
