@@ -15,7 +15,7 @@ use raft_core::{Role, Term};
 use super::mirrors::{Mirrors, NODES_MAX};
 use crate::{
     collections::FixedMap,
-    process::{MessageKind, MessageLabel, NodeView, Ns},
+    process::{MessageKind, MessageLabel, Ns},
 };
 
 /// Arithmetic of clocks is in whole nanoseconds: comparisons give way by so many.
@@ -51,8 +51,9 @@ pub(super) struct Contacts {
     answered: FixedMap<(usize, usize), Heard>,
     /// By slot: when a leader last reached it in this boot.
     reached: Vec<Option<Ns>>,
-    /// By slot: when it last began to lead.
-    elected: Vec<Ns>,
+    /// By slot: when it last began to lead, or was in touch with a quorum of its configuration of
+    /// that moment since.
+    touched: Vec<Ns>,
     /// The longest promise stated so far.
     longest: Ns,
 }
@@ -64,7 +65,7 @@ impl Contacts {
             spoken: FixedMap::default(),
             answered: FixedMap::default(),
             reached: vec![None; NODES_MAX],
-            elected: vec![0; NODES_MAX],
+            touched: vec![0; NODES_MAX],
             longest: 0,
         }
     }
@@ -129,6 +130,8 @@ impl Contacts {
             if newest.term < heard.term || newest.at < heard.at {
                 *newest = heard;
             }
+            let touch = Touch::of(mirrors, slot);
+            self.touched[slot] = self.touched[slot].max(self.quorum_at(mirrors, slot, touch, at));
         }
     }
 
@@ -139,7 +142,7 @@ impl Contacts {
 
     /// The node at `slot` leads from now on.
     pub(super) fn on_elected(&mut self, slot: usize, at: Ns) {
-        self.elected[slot] = at;
+        self.touched[slot] = at;
     }
 
     /// For how long at most the node at `slot` was out of touch, if it never understates that: a
@@ -148,6 +151,12 @@ impl Contacts {
         if view.role != Role::Leader {
             return self.reached[slot].map(|reached| at.saturating_sub(reached));
         }
+        let newest = self.touched[slot].max(self.quorum_at(mirrors, slot, view, at));
+        Some(at.saturating_sub(newest))
+    }
+
+    /// The newest moment of which a quorum of the leader at `slot` has answered what it said then.
+    fn quorum_at(&self, mirrors: &Mirrors, slot: usize, view: Touch, at: Ns) -> Ns {
         let quorum = mirrors.nodes[slot].quorum;
         let mut moments: Vec<(Ns, u64)> = (0..mirrors.nodes.len())
             .map(|peer| match self.answered.get(&(slot, peer)) {
@@ -158,15 +167,13 @@ impl Contacts {
             .collect();
         moments.sort_unstable_by(|a, b| b.cmp(a));
         let mut set = 0;
-        let mut newest = self.elected[slot];
         for (moment, bit) in moments {
             set |= bit;
             if quorum.is_in(set) {
-                newest = newest.max(moment);
-                break;
+                return moment;
             }
         }
-        Some(at.saturating_sub(newest))
+        0
     }
 }
 
@@ -181,12 +188,6 @@ impl Touch {
     pub(super) fn of(mirrors: &Mirrors, slot: usize) -> Self {
         let node = &mirrors.nodes[slot];
         Self { role: node.role, term: node.term }
-    }
-}
-
-impl From<&NodeView> for Touch {
-    fn from(view: &NodeView) -> Self {
-        Self { role: view.role, term: view.term }
     }
 }
 
