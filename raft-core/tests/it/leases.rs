@@ -377,7 +377,7 @@ fn switching_leases_off_frees_nobody_from_what_was_stated() {
     // Heard since: as quiet as before, but nobody builds on it.
     rig.pass(140 * MS);
     rig.tell(2, 1, 1, append((1, 1), &[], 1, 3)).unwrap();
-    assert_eq!(as_reply(rig.sent_by(1).last().unwrap()).promise_ns, 0);
+    assert_eq!(as_reply(&rig.sent_by(1).last().unwrap().message).promise_ns, 0);
     let now = rig.now;
     let node = &mut rig.at(1).node;
     assert_eq!(node.forget_leader(now), Err(CampaignError::LeaseHeld { until }));
