@@ -165,6 +165,7 @@ impl Node {
         }
         d.moment(now, Some(self.booted_at.plus(self.boot_promise_ns)));
         d.moment(now, Some(self.promised_until));
+        d.moment(now, Some(self.stated_until));
         d.word(self.promised_ns);
         d.word(u64::from(self.options.priority));
         d.flag(self.options.can_lead);

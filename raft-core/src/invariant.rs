@@ -53,6 +53,10 @@ impl Node {
                 self.promised_until <= self.now.plus(self.hard.promise_ns),
                 "what binds this node outlasts no promise on its record",
             ),
+            (
+                self.stated_until <= self.promised_until.max(self.now),
+                "what was stated to a leader binds this node",
+            ),
         ];
         self.check_lifecycle()?;
         if let Some((_, what)) = holds.iter().find(|(held, _)| !held) {

@@ -4,7 +4,7 @@
 //! that is, derives all work due now from the state. Nothing is emitted in between, so a thousand
 //! proposals before one settle make one write and one append per peer, and whatever a slow disk
 //! holds back is recomputed, not queued.
-//! **Source.** Thesis Fig. 3.1; the contract of outputs is ours, model-checked.
+//! **Source.** Thesis Fig. 3.1; the contract of outputs is ours.
 //! **Upholds.** `inv:monotone`, `inv:one-vote-per-term`, `inv:bounded` (the outbox holds one
 //! settle's work and is only refilled when empty).
 //! **Not here.** Who may speak to it (`receive.rs`), each input's handling (`election/`,
@@ -137,6 +137,8 @@ pub struct Node {
     pub(crate) clock_back: bool,
     /// Until when what this node promised to a leader of this boot binds it.
     pub(crate) promised_until: Instant,
+    /// Until when a promise of those binds it that a leader may have built a lease on.
+    pub(crate) stated_until: Instant,
     /// What it says in its answers of the newest such promise.
     pub(crate) promised_ns: u64,
     pub(crate) handover: Lazy<Handover>,
@@ -244,6 +246,7 @@ impl Node {
             clock_regressions: 0,
             clock_back: false,
             promised_until: Instant(0),
+            stated_until: Instant(0),
             promised_ns: 0,
             handover: Lazy::default(),
         };

@@ -4,7 +4,7 @@
 //! each all or nothing. *Lane A* (`Apply`, `RoleChanged`) is executed in order, one at a time.
 //! Everything else has no order, may run in parallel, late, or never. Between lanes there is no
 //! order either: whatever must come first was acknowledged before the output appeared.
-//! **Source.** Ours, model-checked; compare etcd/raft, whose driver must know the order.
+//! **Source.** Ours, judged by the simulator; compare etcd/raft, whose driver must know the order.
 //! **Upholds.** `inv:persist-before-send`, `inv:lane-order`.
 //! **Not here.** When each is made (`settle.rs`).
 

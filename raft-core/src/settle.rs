@@ -3,7 +3,7 @@
 //! **Intuition.** Every output is a question to the present state: is something not on disk, is a
 //! peer behind, is an answer owed whose gate is open, is something committed and not applied? So
 //! a message never waits in a queue with yesterday's content.
-//! **Source.** Ours, model-checked; the gates are listed in docs/INVARIANTS.md.
+//! **Source.** Ours; the gates are listed in docs/INVARIANTS.md.
 //! **Upholds.** `inv:persist-before-send` (nothing leaves before the term is durable),
 //! `inv:lane-order`.
 //! **Not here.** The gates of single messages (`election/`, `replication/`).

@@ -91,8 +91,13 @@ impl Node {
 
     /// While somebody may build a lease on what this node promised: until when.
     fn lease_held(&self) -> Option<Instant> {
+        let until = self.bound_until()?;
         // Before a restart leases may have been on, whatever the options say now.
-        self.bound_until().filter(|_| self.options.lease || self.promise_holds())
+        if self.options.lease || self.promise_holds() {
+            return Some(until);
+        }
+        // Switched off meanwhile; somebody may switch them on again within the promise.
+        (self.now < self.stated_until).then_some(self.stated_until)
     }
 
     fn judge_campaign(&self, min_term: Term) -> Result<(), CampaignError> {

@@ -172,6 +172,9 @@ impl Node {
         // While leases are off an operator may break it (`ForgetLeader`), so nobody may build on
         // it; the leader may know of newer settings than we do.
         self.promised_ns = if self.options.lease { promise } else { 0 };
+        if self.options.lease {
+            self.stated_until = self.promised_until;
+        }
     }
 }
 

@@ -353,19 +353,21 @@ impl Node {
         }
         let Some(leader) = self.leader else { return };
         let matched = self.verified.min(self.lane.durable());
+        let asks = self.wants_data() || self.changes.other_life;
         let news = self.answer.refused.is_some()
             || self.answer.found
             || self.answer.round > self.answer.told_round
-            || matched > self.answer.told_matched;
+            || matched > self.answer.told_matched && !asks;
         if !news {
             return;
         }
         let mut applied = self.applied;
-        let result = if self.wants_data() || self.changes.other_life {
+        let result = if asks {
             self.answer.refused = None;
-            // What stands on stubs goes on only where they end; a disk that is not believed takes
-            // whatever says otherwise.
-            applied = if self.wants_data() { self.commit } else { LogIndex::ZERO };
+            // What stands on stubs goes on only above all that it acknowledged; a disk that is not
+            // believed takes whatever says otherwise.
+            let held = self.commit.max(self.verified);
+            applied = if self.wants_data() { held } else { LogIndex::ZERO };
             AppendResult::NeedSnapshot
         } else if let Some(refused) = self.answer.refused.take() {
             let (previous, hint) = *refused;

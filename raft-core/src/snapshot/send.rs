@@ -79,8 +79,12 @@ impl Node {
         let Some(peer) = self.peer_mut(peer) else { return };
         // A disk that acknowledged something in this life is not empty: the answer is an old one.
         // One that was made a data member since may stand on stubs, whatever it acknowledged then.
-        if peer.counted_match() > LogIndex::ZERO {
+        if peer.counted_match() > LogIndex::ZERO && above < peer.progress.matched {
             return;
+        }
+        if above > LogIndex::ZERO {
+            // What it acknowledged so far stands on stubs, whoever led when it was seated.
+            peer.counts_from = peer.counts_from.max(above.next());
         }
         if peer.progress.supply.above != above {
             peer.progress.supply.above = above;

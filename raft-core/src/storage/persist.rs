@@ -11,7 +11,7 @@
 //! in every log and the snapshot covers it. So until the publishing write is part of the complete
 //! prefix, "durable" means: on disk, as entries or (after it) inside the snapshot, and never more
 //! than was committed before. Whatever prefix a crash leaves, it is the old log or the new one.
-//! **Source.** Ours, model-checked without snapshots; counting any acknowledged write loses a
+//! **Source.** Ours; counting any acknowledged write loses a
 //! granted vote; the publishing step as two writes is B-058.
 //! **Upholds.** `inv:persist-before-send`, `inv:committed-durable`.
 //! **Not here.** When a write is made (`settle.rs`).

@@ -389,6 +389,36 @@ fn a_promise_outlives_shorter_settings() {
 }
 
 #[test]
+fn switching_leases_off_frees_nobody_from_what_was_stated() {
+    // 2.2.3(d): they may be on again before the promise is over, and the leader remembers it.
+    let mut rig = Rig::with(3, leased());
+    rig.tell(2, 1, 1, append((0, 0), &[], 0, 1)).unwrap();
+    rig.lose_all();
+    rig.pass(20 * MS);
+    let payload = Options::default().settings().encode();
+    let settings = Entry { kind: EntryKind::SETTINGS, payload, ..Entry::default() };
+    let mut message = append((0, 0), &[], 1, 2);
+    if let Message::AppendEntries(append) = &mut message {
+        append.entries = raft_core::Entries::collect([(at(1, 1), settings)]).unwrap();
+    }
+    // This answer still states a promise: it was heard before the entry in it was committed.
+    let until = rig.now.plus(150 * MS);
+    rig.tell(2, 1, 1, message).unwrap();
+    assert!(!rig.node(1).options().lease, "in force by commit");
+    // Heard since: as quiet as before, but nobody builds on it.
+    rig.pass(140 * MS);
+    rig.tell(2, 1, 1, append((1, 1), &[], 1, 3)).unwrap();
+    assert_eq!(as_reply(&rig.sent_by(1).last().unwrap().message).promise_ns, 0);
+    let now = rig.now;
+    let node = &mut rig.at(1).node;
+    assert_eq!(node.forget_leader(now), Err(CampaignError::LeaseHeld { until }));
+    assert_eq!(node.campaign(now, Term(0)), Err(CampaignError::LeaseHeld { until }));
+    rig.now = until;
+    rig.step(1, Input::ForgetLeader).unwrap();
+    rig.step(1, Input::Campaign { min_term: Term(0) }).unwrap();
+}
+
+#[test]
 fn a_promise_is_stated_only_when_it_is_on_disk() {
     let mut rig = Rig::with(3, leased());
     rig.at(1).slow_disk = true;

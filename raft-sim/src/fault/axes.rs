@@ -83,6 +83,8 @@ impl Plan {
             let bound = u32::try_from(bound).unwrap_or(u32::MAX).max(2);
             self.disk.slow_factor = self.disk.slow_factor.min(bound);
         }
+        // What leases may count with is what clocks keep, not more.
+        self.knobs.clock_error_ppm = self.timed.drift_ppb.div_ceil(1_000).max(1);
         // Healing only a quorum is trouble too: what stays behind is cut off for good.
         let members_change = on.contains(&Axis::Membership) || on.contains(&Axis::Replace);
         self.heal_quorum_only &= !on.is_empty() && !members_change;
@@ -114,7 +116,10 @@ impl Plan {
                 self.operate.spares = 0;
                 self.operate.witnesses = false;
             }
-            Axis::Leadership => self.operate.lead_gap_ns = 0,
+            Axis::Leadership => {
+                self.operate.lead_gap_ns = 0;
+                self.knobs.lease = false;
+            }
             Axis::MixedVersions => self.versions = VersionPlan::default(),
             Axis::Poison => self.poison = PoisonPlan::default(),
             Axis::Replace => self.replace = ReplacePlan::default(),

@@ -63,15 +63,24 @@ pub(super) fn leadership(plan: &Plan, s: &mut Stream) -> Vec<(Ns, Fault)> {
         let replace = s.one_in(1, 3);
         let priority = s.between(0, 10) as u8;
         let can_lead = s.one_in(3, 4);
-        let (node, what) = match s.weighted(&[40, 8, 20, 12, 8, 12]) {
+        let (ahead, on) = (s.weighted(&[70, 15, 15]) as u64, s.one_in(3, 4));
+        let (node, what) = match s.weighted(&[40, 8, 20, 12, 8, 12, 8]) {
             0 => (0, Operation::Transfer { to: if best { 0 } else { other }, replace }),
             1 => (0, Operation::CancelTransfer),
-            2 => (other, Operation::Campaign),
+            // 2 names the next term, which is what no number means as well.
+            2 => (other, Operation::Campaign { ahead: ahead * 2 }),
             3 => (0, Operation::StepDown),
             4 => (other, Operation::ForgetLeader),
-            _ => (other, Operation::Eligibility { priority: priority.max(1), can_lead }),
+            5 => (other, Operation::Eligibility { priority, can_lead }),
+            _ => (0, Operation::Lease { on }),
         };
+        let soon = at.saturating_add(s.between(1, plan.knobs.election_ns / 2));
+        let regrets = s.one_in(1, 4) && matches!(what, Operation::Transfer { .. });
         all.push((at, Fault::Operate { node, what }));
+        if regrets {
+            // A transfer is over so soon that only a request right behind it meets it.
+            all.push((soon, Fault::Operate { node: 0, what: Operation::CancelTransfer }));
+        }
     }
     all
 }

@@ -11,7 +11,10 @@ use crate::{
     fault::{check::TIME_MAX_NS, plan::Plan, schedule::ClientOp},
     process::Ns,
     random::stream::Stream,
-    workload::kv::Call,
+    workload::{
+        kv::Call,
+        reads::{Level, ReadHow},
+    },
 };
 
 /// Values recently written to one key, newest last.
@@ -30,10 +33,33 @@ pub(crate) fn draw_ops(plan: &Plan, s: &mut Stream) -> Vec<ClientOp> {
         // Values count from 1 over the whole run; 0 never is one.
         let value = u64::from(serial) + 1;
         let call = draw_call(key, value, &mut recent[key as usize], s);
-        ops.push(ClientOp { client, number, think_ns, call });
+        ops.push(ClientOp { client, number, think_ns, call, how: ReadHow::default() });
     }
     ops.sort_by_key(|op| (op.client, op.number));
     ops
+}
+
+/// Draws how each read is asked for. A stream of its own: what is written does not move with it.
+pub(crate) fn draw_reads(plan: &Plan, ops: &mut [ClientOp], s: &mut Stream) {
+    // The first word decided about leases.
+    s.word();
+    let election = plan.knobs.election_ns;
+    for op in ops.iter_mut().filter(|op| op.call.is_read()) {
+        let level = s.weighted(&[30, 25, 15, 5, 25]);
+        let (named, ahead) = (s.one_in(1, 3), s.weighted(&[80, 12, 8]) as u32);
+        let (bounded, age) = (s.one_in(3, 4), s.log_uniform(election / 20, 10 * election));
+        op.how = ReadHow {
+            level: match level {
+                1 => Level::Lease,
+                3 => Level::ThroughLog,
+                4 => Level::Local,
+                _ => Level::Linearizable,
+            },
+            anywhere: matches!(level, 2 | 4),
+            ahead: named.then_some(ahead),
+            age_max_ns: if level == 4 && bounded { age } else { 0 },
+        };
+    }
 }
 
 /// Exponential pauses; with bursts a long pause before each burst and none inside it.

@@ -123,6 +123,20 @@ pub struct Knobs {
     pub apply_inflight: u32,
     /// Payload bytes of log held in memory beyond what must be.
     pub tail_bytes: u64,
+    /// Leases, from the founding on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lease: bool,
+    /// Bound on each clock's rate error that leases count with, in millionths; 0 for 1,000.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clock_error_ppm: u32,
+}
+
+impl Knobs {
+    /// The bound on clocks in force.
+    #[must_use]
+    pub const fn clock_error(&self) -> u32 {
+        if self.clock_error_ppm == 0 { 1_000 } else { self.clock_error_ppm }
+    }
 }
 
 /// Trouble in the network.

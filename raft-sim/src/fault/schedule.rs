@@ -14,7 +14,7 @@ use crate::{
     process::Ns,
     random::prf::RunKey,
     trace::keep::Kept,
-    workload::kv::Call,
+    workload::{kv::Call, reads::ReadHow},
 };
 
 /// One client operation: what client `client` does as its `number`-th, `think_ns` after the
@@ -29,6 +29,9 @@ pub struct ClientOp {
     pub think_ns: Ns,
     /// What it does.
     pub call: Call,
+    /// A read: how it is asked for.
+    #[serde(default, skip_serializing_if = "ReadHow::is_ordinary")]
+    pub how: ReadHow,
 }
 
 /// A fault that begins at a time. Kinds are an open enumeration: unknown ones are kept and
@@ -195,7 +198,11 @@ pub enum Operation {
     /// No transfer after all.
     CancelTransfer,
     /// Campaign now.
-    Campaign,
+    Campaign {
+        /// In a term at least so far above the node's own; 0 for the next.
+        #[serde(default)]
+        ahead: u64,
+    },
     /// Step down.
     StepDown,
     /// Follow nobody.
@@ -206,6 +213,11 @@ pub enum Operation {
         priority: u8,
         /// May it?
         can_lead: bool,
+    },
+    /// Leases on or off, and nothing else.
+    Lease {
+        /// On.
+        on: bool,
     },
     /// Take a snapshot now.
     TakeSnapshot,
@@ -235,7 +247,8 @@ impl Operation {
         match self {
             Self::Transfer { .. }
             | Self::CancelTransfer
-            | Self::Campaign
+            | Self::Campaign { .. }
+            | Self::Lease { .. }
             | Self::StepDown
             | Self::ForgetLeader
             | Self::Eligibility { .. } => Axis::Leadership,

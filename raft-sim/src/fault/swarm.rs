@@ -136,7 +136,9 @@ pub fn plan_with(name: &str, seed: u64, choice: &AxisChoice) -> Result<Plan, Unk
     let (stratum, mut drawn_axes) = stratum(&mut s, profile.calm);
     let voters = draw_voters(&mut s);
     let election_ns = s.log_uniform(100 * MS, 300 * MS);
-    let knobs = draw_knobs(&mut s, election_ns);
+    let mut knobs = draw_knobs(&mut s, election_ns);
+    // A lease stands on promises that only check-quorum makes anybody give.
+    knobs.lease = Stream::new(seed, Purpose::READS).one_in(2, 3) && knobs.check_quorum;
     let net = draw_net(&mut s, election_ns);
     let disk = draw_disk(&mut s, election_ns, voters);
     let timed = draw_timed(&mut s, election_ns);
@@ -194,7 +196,8 @@ pub fn schedule(plan: Plan, seed: u64, system: &str) -> Schedule {
     let core = timed::draw_core(&plan, &mut Stream::new(seed, Purpose::HEAL));
     let drift_ppb = timed::draw_drift(&plan, &mut Stream::new(seed, Purpose::DRIFT));
     let faults = timed::draw_faults(&plan, seed);
-    let ops = ops::draw_ops(&plan, &mut Stream::new(seed, Purpose::WORKLOAD));
+    let mut ops = ops::draw_ops(&plan, &mut Stream::new(seed, Purpose::WORKLOAD));
+    ops::draw_reads(&plan, &mut ops, &mut Stream::new(seed, Purpose::READS));
     Schedule {
         version: Schedule::VERSION,
         system: system.to_owned(),
@@ -275,6 +278,8 @@ fn draw_knobs(s: &mut Stream, election_ns: Ns) -> Knobs {
         persist_inflight: s.log_uniform(1, 16) as u32,
         apply_inflight: s.log_uniform(1, 64) as u32,
         tail_bytes: s.log_uniform(1 << 10, 1 << 20),
+        lease: false,
+        clock_error_ppm: 0,
     }
 }
 

@@ -5,7 +5,7 @@
 //! holds for one voter more or less, and for entering and leaving a joint configuration. And it
 //! holds only pair by pair: the next step must wait until the last one is committed.
 //! **Source.** Thesis §4.1–§4.3; the bug of the single-server change is the thesis author's note
-//! of 2015 (B-042 in docs/HAZARDS.md).
+//! of 2015 (B-060 in docs/HAZARDS.md).
 //! **Upholds.** `inv:configuration-safety`.
 //! **Not here.** Who counts (`mirrors.rs`).
 

@@ -39,6 +39,8 @@ pub(super) struct NodeMirror {
     pub(super) commit: LogIndex,
     /// Applied index in the last view.
     pub(super) applied: LogIndex,
+    /// Index of the entry whose configuration its last view has in force.
+    pub(super) configuration: LogIndex,
     /// Reigns begun in this boot.
     pub(super) reigns: u64,
     /// The log in memory.
@@ -51,7 +53,7 @@ pub(super) struct NodeMirror {
     pub(super) handed_term: Term,
     /// Who decides, by the configuration in force there.
     pub(super) quorum: Quorum,
-    /// The same before the last change of its view.
+    /// The same before the step that is judged; another one only if that step changed it.
     pub(super) quorum_before: Quorum,
 }
 
@@ -185,16 +187,26 @@ impl Mirrors {
         self.nodes[slot].retired = true;
     }
 
+    /// Who decides in a configuration of these voters.
+    pub(super) fn quorum_of(&mut self, voters: &[NodeId], outgoing: &[NodeId]) -> Quorum {
+        let mut bits =
+            |nodes: &[NodeId]| nodes.iter().fold(0, |set, node| set | 1_u64 << self.slot(*node));
+        Quorum { incoming: bits(voters), outgoing: bits(outgoing) }
+    }
+
     /// Takes over who decides at `slot`, if its view names voters.
     pub(super) fn take_quorum(&mut self, slot: usize, view: &NodeView) {
         if view.voters.is_empty() {
             return;
         }
-        let mut bits =
-            |nodes: &[NodeId]| nodes.iter().fold(0, |set, node| set | 1_u64 << self.slot(*node));
-        let quorum = Quorum { incoming: bits(&view.voters), outgoing: bits(&view.outgoing) };
+        let quorum = self.quorum_of(&view.voters, &view.outgoing);
         self.nodes[slot].quorum_before = self.nodes[slot].quorum;
         self.nodes[slot].quorum = quorum;
+    }
+
+    /// A step begins that leaves the configuration at `slot` as it is.
+    pub(super) fn keep_quorum(&mut self, slot: usize) {
+        self.nodes[slot].quorum_before = self.nodes[slot].quorum;
     }
 
     /// The id of every committed entry up to `index`.
@@ -371,6 +383,7 @@ impl NodeMirror {
             term: Term::ZERO,
             commit: LogIndex::ZERO,
             applied: LogIndex::ZERO,
+            configuration: LogIndex::ZERO,
             reigns: 0,
             memory: Chain::with_capacity(1024),
             disk: Chain::with_capacity(1024),
@@ -387,6 +400,7 @@ impl NodeMirror {
         self.term = view.term;
         self.commit = view.commit;
         self.applied = view.applied;
+        self.configuration = view.configuration;
     }
 }
 

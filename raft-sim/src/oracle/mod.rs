@@ -15,15 +15,18 @@ mod chain;
 mod committed;
 mod completeness;
 mod configuration;
+mod contacts;
 mod convergence;
 mod durable;
 mod election;
 mod lane_order;
+mod lease_bound;
 mod liveness;
 mod log_matching;
 mod mirrors;
 mod monotone;
 mod nothing_lost;
+mod only_voters;
 mod ops;
 mod panel;
 mod persist_before_send;
@@ -42,7 +45,11 @@ use core::fmt;
 
 use raft_core::{LogIndex, LogPosition, NodeId, Role, SnapshotMeta, Term};
 
-use crate::process::{EntryId, HardRecord, MessageLabel, NodeView, Ns, view::Changed};
+use crate::{
+    fault::schedule::Operation,
+    process::{EntryId, HardRecord, MessageLabel, NodeView, Ns, view::Changed},
+    workload::reads::Level,
+};
 
 macro_rules! oracle_ids {
     ($($(#[$doc:meta])* $variant:ident => $name:literal),+ $(,)?) => {
@@ -90,6 +97,10 @@ oracle_ids! {
     SnapshotAgrees => "snapshot-agrees",
     /// Neighbouring configurations share a quorum, and one is committed before the next begins.
     ConfigurationSafety => "configuration-safety",
+    /// Elections and commits are backed by what the right voters told the leader.
+    OnlyVotersCount => "only-voters-count",
+    /// No lease outlives the promises it stands on, and no promise is broken or shortened.
+    LeaseBound => "lease-bound",
     /// A read sees everything acknowledged before it began.
     ReadFreshness => "read-freshness",
     /// Queues and windows stay within their limits.
@@ -289,6 +300,15 @@ pub enum Observation<'a> {
         /// The boot that sent it is over.
         sender_gone: bool,
     },
+    /// A message reached a process, which takes it in next.
+    Delivered {
+        /// Receiver.
+        node: NodeId,
+        /// Sender.
+        from: NodeId,
+        /// What it says.
+        label: &'a MessageLabel,
+    },
     /// Entries were handed out for apply (lane A).
     ApplyHanded {
         /// Which node.
@@ -342,6 +362,16 @@ pub enum Observation<'a> {
         /// Digest of the machine, if the snapshot has data.
         machine: Option<u64>,
     },
+    /// A configuration is about to be written as this entry. Comes before the view of the step in
+    /// which the node handed it out.
+    ConfigurationWritten {
+        /// Which entry.
+        entry: EntryId,
+        /// Its voters; while joint, of the new half.
+        voters: &'a [NodeId],
+        /// While joint, the voters of the old half.
+        outgoing: &'a [NodeId],
+    },
     /// Entries of the durable log were asked for.
     ReadEntries {
         /// Which node.
@@ -373,6 +403,30 @@ pub enum Observation<'a> {
         op: u64,
         /// Where.
         node: NodeId,
+    },
+    /// A node accepted the read of `op` because of its lease.
+    LeaseRead {
+        /// Operation.
+        op: u64,
+        /// Where.
+        node: NodeId,
+    },
+    /// A node says that the read of `op` may be answered.
+    ReadReady {
+        /// Operation.
+        op: u64,
+        /// Where.
+        node: NodeId,
+        /// At which level it was asked for.
+        level: Level,
+        /// From which state on.
+        index: LogIndex,
+        /// The least index its asker named.
+        least: LogIndex,
+        /// How old, by its own clock, the node says that what it has may be.
+        staleness: Option<Ns>,
+        /// That is more than its asker bears.
+        refused: bool,
     },
     /// The command of `op` was applied at a node as the entry at `index`.
     OpApplied {
@@ -411,6 +465,15 @@ pub enum Observation<'a> {
     CasFailed {
         /// Operation.
         op: u64,
+    },
+    /// An operator's request was made.
+    Operated {
+        /// What for.
+        what: &'a Operation,
+        /// Whether the node asked took it.
+        accepted: bool,
+        /// Whether a transfer that was under way there ended by it.
+        displaced: bool,
     },
     /// A ticket ended twice, or never-issued ids came back, or a lane was broken: the host saw
     /// the contract broken and says how.

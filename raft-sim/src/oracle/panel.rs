@@ -19,15 +19,18 @@ use super::{
     bounded::Bounded,
     committed::Committed,
     completeness::Completeness,
+    contacts::Contacts,
     convergence::Convergence,
     durable::Durable,
     election::Election,
     lane_order::LaneOrder,
+    lease_bound::LeaseBound,
     liveness::Liveness,
     log_matching::LogMatching,
     mirrors::Mirrors,
     monotone::Monotone,
     nothing_lost::NothingLost,
+    only_voters::OnlyVoters,
     ops::Ops,
     persist_before_send::PersistBeforeSend,
     pure::Pure,
@@ -56,6 +59,8 @@ pub struct OracleSetup<'a> {
     pub without: &'a [OracleId],
     /// How much is checked.
     pub level: OracleLevel,
+    /// How far clocks may be off, in millionths.
+    pub clock_error_ppm: u32,
 }
 
 /// All oracles of one run, with what they remember.
@@ -88,6 +93,9 @@ pub struct Oracles {
     nothing_lost: NothingLost,
     snapshot: SnapshotAgrees,
     configuration: ConfigurationSafety,
+    only_voters: OnlyVoters,
+    lease_bound: LeaseBound,
+    contacts: Contacts,
 }
 
 impl Oracles {
@@ -142,6 +150,9 @@ impl Oracles {
             nothing_lost: NothingLost::default(),
             snapshot: SnapshotAgrees::default(),
             configuration: ConfigurationSafety::default(),
+            only_voters: OnlyVoters::default(),
+            lease_bound: LeaseBound::default(),
+            contacts: Contacts::new(setup.clock_error_ppm),
         }
     }
 
@@ -160,7 +171,7 @@ impl Oracles {
             self.count(observation);
             return Ok(());
         }
-        match self.judge(event, observation) {
+        match self.judge(event, at, observation) {
             Ok(()) => Ok(()),
             Err(b) => {
                 Err(Violation { oracle: b.oracle, event, at, node: b.node, reason: b.reason })
@@ -194,6 +205,8 @@ impl Oracles {
             (OracleId::NothingLost, self.nothing_lost.checks),
             (OracleId::SnapshotAgrees, self.snapshot.checks),
             (OracleId::ConfigurationSafety, self.configuration.checks),
+            (OracleId::OnlyVotersCount, self.only_voters.checks),
+            (OracleId::LeaseBound, self.lease_bound.checks),
         ] {
             checks[id as usize] = made;
         }
@@ -292,7 +305,8 @@ mod tests {
 
     fn panel(level: OracleLevel, without: &[OracleId]) -> Oracles {
         let voters = &[NodeId(1), NodeId(2), NodeId(3)];
-        Oracles::new(OracleSetup { voters, promises: ALL, without, level })
+        let clock_error_ppm = 1_000;
+        Oracles::new(OracleSetup { voters, promises: ALL, without, level, clock_error_ppm })
     }
 
     #[test]
@@ -321,8 +335,8 @@ mod tests {
 
     #[test]
     fn with_its_oracle_off_another_sees_the_breach_or_nobody() {
-        // The commit of what is not durable: caught first by committed-durable, and without it by
-        // nobody until something is lost.
+        // The commit of what is not durable: caught first by committed-durable, then by the count
+        // of what was told, and without both by nobody until something is lost.
         let unsafe_commit = |without: &[OracleId]| {
             let mut kit = Kit::with(3, ALL, without);
             kit.elect(1, 1, &[2, 3]).unwrap();
@@ -332,8 +346,10 @@ mod tests {
         let first = unsafe_commit(&[]).unwrap_err();
         assert_eq!(first.oracle, OracleId::CommittedDurable);
         let next = unsafe_commit(&[OracleId::CommittedDurable]).unwrap_err();
-        assert_eq!(next.oracle, OracleId::LeaderCompleteness);
-        unsafe_commit(&[OracleId::CommittedDurable, OracleId::LeaderCompleteness]).unwrap();
+        assert_eq!(next.oracle, OracleId::OnlyVotersCount);
+        let two = [OracleId::CommittedDurable, OracleId::OnlyVotersCount];
+        assert_eq!(unsafe_commit(&two).unwrap_err().oracle, OracleId::LeaderCompleteness);
+        unsafe_commit(&[two[0], two[1], OracleId::LeaderCompleteness]).unwrap();
     }
 
     #[test]
@@ -366,7 +382,13 @@ mod tests {
     #[test]
     fn a_node_that_is_no_voter_is_judged_but_never_counted() {
         let voters = &[NodeId(10), NodeId(20), NodeId(30)];
-        let setup = OracleSetup { voters, promises: ALL, without: &[], level: OracleLevel::All };
+        let setup = OracleSetup {
+            voters,
+            promises: ALL,
+            without: &[],
+            level: OracleLevel::All,
+            clock_error_ppm: 1_000,
+        };
         let mut oracles = Oracles::new(setup);
         let vote = HardRecord { term: Term(1), vote: Some(NodeId(10)), ..HardRecord::default() };
         let view = NodeView::default();

@@ -2,15 +2,33 @@
 //!
 //! **Intuition.** Every answer a client gets belongs to a log index: a write to its entry, a read
 //! to the state it saw. The highest index any client knew of when a read began is that read's
-//! floor.
+//! floor. A local read has no floor but the index its asker named, and the age it states must not
+//! be less than the time since its node was in touch with a working leader.
 //! **Source.** Thesis §6.4 (read index).
 //! **Upholds.** `inv:read-freshness`.
 //! **Not here.** Values (`lin/`).
 
-use raft_core::LogIndex;
+use raft_core::{LogIndex, NodeId};
 
-use super::{Check, OracleId, broken};
-use crate::collections::FixedMap;
+use super::{
+    Check, OracleId, broken,
+    contacts::{Contacts, ROUNDING_NS},
+};
+use crate::{collections::FixedMap, process::Ns, workload::reads::Level};
+
+/// What a node says of a read it lets be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    pub(super) op: u64,
+    pub(super) level: Level,
+    pub(super) index: LogIndex,
+    /// The least index its asker named.
+    pub(super) least: LogIndex,
+    /// The greatest age it claims, by its own clock.
+    pub(super) staleness: Option<Ns>,
+    /// It is not answered: that is too old for its asker.
+    pub(super) refused: bool,
+}
 
 /// The oracle.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +49,52 @@ impl ReadFreshness {
     /// The read `op` ended without an answer.
     pub(super) fn on_dropped(&mut self, op: u64) {
         self.floors.remove(&op);
+    }
+
+    /// The node `node` says that the read `op` may be answered from `index` on. `age` is how long
+    /// ago at least it was in touch with a working leader, by true time; `None` if it never was.
+    pub(super) fn on_ready(
+        &mut self,
+        contacts: &Contacts,
+        node: NodeId,
+        said: Ready,
+        age: Option<Ns>,
+    ) -> Check {
+        let Ready { op, level, index, least, staleness, refused } = said;
+        self.checks += 1;
+        if index < least {
+            return broken(
+                OracleId::ReadFreshness,
+                node,
+                format!("{node} answers read {op} at index {index}, and it asked for {least}"),
+            );
+        }
+        if level != Level::Local {
+            return Ok(());
+        }
+        if !refused {
+            // Its own bounds are all that is owed to it.
+            self.floors.remove(&op);
+        }
+        let Some(claimed) = staleness else { return Ok(()) };
+        let bound = contacts.at_most(claimed).saturating_add(ROUNDING_NS);
+        if age.is_some_and(|age| age <= bound) {
+            return Ok(());
+        }
+        broken(
+            OracleId::ReadFreshness,
+            node,
+            match age {
+                Some(age) => format!(
+                    "{node} says that what read {op} sees is {claimed} ns old at most, and it last \
+                     was in touch {age} ns ago"
+                ),
+                None => format!(
+                    "{node} says that what read {op} sees is {claimed} ns old at most, and it never \
+                     was in touch"
+                ),
+            },
+        )
     }
 
     /// A client learnt the result of `op`, which belongs to `index`.

@@ -9,6 +9,7 @@
 //! **Not here.** Noticing them (`watch.rs`), the gate (`tally.rs`), counting faults made
 //! (`fault/`).
 
+mod requests;
 mod tally;
 mod watch;
 
@@ -121,14 +122,47 @@ marks! {
     EntrySkipped => "entry-skipped",
     /// A node that had lost its disk votes again, as a new life.
     DiskReplaced => "lost-disk-replaced",
+    /// A leader read by its lease while some voter was not bound to it.
+    LeaseReadWithoutAll => "lease-read-without-all-voters",
+    /// A leader read by its lease while a voter that is not bound to it was down.
+    LeaseReadAfterCrash => "lease-read-with-a-voter-down",
+    /// A follower answered a read that its leader had confirmed.
+    FollowerRead => "follower-read-confirmed",
+    /// A read went through the log.
+    ReadThroughLog => "read-through-the-log",
+    /// A local read was answered.
+    LocalRead => "local-read-answered",
+    /// A local read was refused: what was there was too old for its asker.
+    StaleReadRefused => "stale-local-read-refused",
+    /// A local read named the least index it may see.
+    LocalReadNamedIndex => "local-read-named-an-index",
+    /// A leader asked a peer to campaign at once.
+    TransferAsked => "transfer-asked",
+    /// A node came to lead because the leader before asked it to.
+    LeadershipHandedOver => "leadership-handed-over",
+    /// A transfer took the place of another.
+    TransferReplaced => "transfer-replaced",
+    /// A transfer was called off.
+    TransferCancelled => "transfer-cancelled",
+    /// A node campaigned in a term that an operator named.
+    CampaignNamedTerm => "campaign-in-a-named-term",
+    /// A leader stepped down on request.
+    SteppedDown => "stepped-down-on-request",
+    /// A node was told to follow nobody, and did.
+    LeaderForgotten => "leader-forgotten",
+    /// A node was told not to campaign.
+    MayNotCampaign => "told-not-to-campaign",
+    /// Leases were switched while the group was at work.
+    LeaseSwitched => "leases-switched",
 }
 
 /// How many marks there are.
 pub const MARKS: usize = Mark::ALL.len();
 
 use Axis::{
-    Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Loss,
-    Membership, MixedVersions, Partition, Pause, Poison, PowerLoss, Replace, SlowNode, Snapshots,
+    Clog, ClusterPowerLoss, Crash, Delay, DiskLatency, DiskReorder, Duplicate, Hold, Leadership,
+    Loss, Membership, MixedVersions, Partition, Pause, Poison, PowerLoss, Replace, SlowNode,
+    Snapshots,
 };
 
 /// Trouble that keeps nodes from hearing each other.
@@ -165,7 +199,23 @@ impl Mark {
     #[must_use]
     pub const fn needs(self) -> &'static [Axis] {
         match self {
-            Self::CasFailed => &[],
+            Self::CasFailed
+            | Self::FollowerRead
+            | Self::ReadThroughLog
+            | Self::LocalRead
+            | Self::LocalReadNamedIndex => &[],
+            Self::StaleReadRefused => APART,
+            Self::LeaseReadAfterCrash => RESTARTS,
+            Self::LeaseReadWithoutAll => DEPOSES,
+            Self::TransferAsked
+            | Self::LeadershipHandedOver
+            | Self::TransferReplaced
+            | Self::TransferCancelled
+            | Self::CampaignNamedTerm
+            | Self::SteppedDown
+            | Self::LeaderForgotten
+            | Self::MayNotCampaign
+            | Self::LeaseSwitched => &[Leadership],
             Self::SnapshotInstalled => &[Snapshots],
             Self::VotersChanged | Self::JointEntered => &[Membership],
             Self::NodeUpgraded
@@ -215,6 +265,7 @@ impl Mark {
         match self {
             Self::AckAboveHoleLost => &[DiskReorder],
             Self::UnknownEntryStopped => &[Poison],
+            Self::LeaseReadAfterCrash | Self::LeaseReadWithoutAll => &[Leadership],
             _ => &[],
         }
     }
@@ -257,7 +308,23 @@ impl Mark {
             | Self::UnknownEntryStopped
             | Self::MachineFailed
             | Self::EntrySkipped
-            | Self::DiskReplaced => Asks::Operable,
+            | Self::DiskReplaced
+            | Self::LeaseReadWithoutAll
+            | Self::LeaseReadAfterCrash
+            | Self::FollowerRead
+            | Self::ReadThroughLog
+            | Self::StaleReadRefused
+            | Self::LocalRead
+            | Self::LocalReadNamedIndex
+            | Self::TransferAsked
+            | Self::LeadershipHandedOver
+            | Self::TransferReplaced
+            | Self::TransferCancelled
+            | Self::CampaignNamedTerm
+            | Self::SteppedDown
+            | Self::LeaderForgotten
+            | Self::MayNotCampaign
+            | Self::LeaseSwitched => Asks::Operable,
             _ => Asks::Nothing,
         }
     }

@@ -57,6 +57,8 @@ pub(super) struct Kit {
     pub(super) oracles: Oracles,
     pub(super) event: u64,
     nodes: Vec<Node>,
+    /// (term, candidate, voter) of every vote that became durable.
+    votes: Vec<(u64, u64, u64)>,
 }
 
 impl Kit {
@@ -69,9 +71,16 @@ impl Kit {
         let ids: Vec<_> = (1..=voters).map(NodeId).collect();
         let level = OracleLevel::All;
         let mut kit = Self {
-            oracles: Oracles::new(OracleSetup { voters: &ids, promises, without, level }),
+            oracles: Oracles::new(OracleSetup {
+                voters: &ids,
+                promises,
+                without,
+                level,
+                clock_error_ppm: 1_000,
+            }),
             event: 0,
             nodes: vec![Node::default(); voters as usize],
+            votes: Vec::new(),
         };
         for node in 1..=voters {
             kit.boot(node).unwrap();
@@ -221,7 +230,9 @@ impl Kit {
             (v.term, v.vote, v.role, v.leader) = (record.term, record.vote, role, None);
             v.peers.clear();
         })?;
-        self.write(node, Some(record), None, &[])
+        self.write(node, Some(record), None, &[])?;
+        self.votes.push((term, vote, node));
+        Ok(())
     }
 
     /// `node` wins `term` with the votes of `voters` and itself.
@@ -233,8 +244,30 @@ impl Kit {
         self.lead(node)
     }
 
-    /// The view of `node` says that it leads its term.
+    /// `from` told `to` something in the term of `to`, and it arrived.
+    pub(super) fn tell(&mut self, from: u64, to: u64, claim: Claim) -> Seen {
+        let term = self.node(to).view.term;
+        let kind = match claim {
+            Claim::Vote(_) => MessageKind::VOTE_REPLY,
+            _ => MessageKind::APPEND_REPLY,
+        };
+        let label = &MessageLabel { claim, ..MessageLabel::plain(kind, term) };
+        self.see(Observation::Delivered { node: NodeId(to), from: NodeId(from), label })
+    }
+
+    /// The view of `node` says that it leads its term; whoever voted for it has told it so.
     pub(super) fn lead(&mut self, node: u64) -> Seen {
+        let term = self.node(node).view.term.0;
+        let won = |(at, candidate, _): &&(u64, u64, u64)| (*at, *candidate) == (term, node);
+        let voters: Vec<u64> = self.votes.iter().filter(won).map(|(.., voter)| *voter).collect();
+        for voter in voters {
+            self.tell(voter, node, Claim::Vote(NodeId(node)))?;
+        }
+        self.lead_untold(node)
+    }
+
+    /// The view of `node` says that it leads its term.
+    pub(super) fn lead_untold(&mut self, node: u64) -> Seen {
         let count = self.nodes.len() as u64;
         self.view(node, |v| {
             v.role = Role::Leader;
@@ -291,8 +324,19 @@ impl Kit {
         self.store(node)
     }
 
-    /// The commit index of `node` is now `index`.
+    /// The commit index of `node` is now `index`; a leader was told by everyone who stored that.
     pub(super) fn commit(&mut self, node: u64, index: u64) -> Seen {
+        let stored = |at: usize, n: &Node| (n.disk.len() as u64 >= index).then_some(at as u64 + 1);
+        let holders: Vec<u64> =
+            self.nodes.iter().enumerate().filter_map(|(at, n)| stored(at, n)).collect();
+        for holder in holders.into_iter().filter(|holder| *holder != node) {
+            self.tell(holder, node, Claim::Match(LogIndex(index)))?;
+        }
+        self.commit_untold(node, index)
+    }
+
+    /// The commit index of `node` is now `index`.
+    pub(super) fn commit_untold(&mut self, node: u64, index: u64) -> Seen {
         self.view(node, |v| v.commit = LogIndex(index))
     }
 
@@ -325,8 +369,7 @@ impl Kit {
             Claim::Vote(_) => MessageKind::VOTE_REPLY,
             Claim::Match(_) => MessageKind::APPEND_REPLY,
         };
-        let zero = LogIndex::ZERO;
-        let label = &MessageLabel { kind, term, first: zero, last: zero, claim };
+        let label = &MessageLabel { claim, ..MessageLabel::plain(kind, term) };
         self.see(Observation::Sent { node: NodeId(node), to: NodeId(to), label })
     }
 

@@ -11,7 +11,8 @@ use raft_core::{
     Accepted, AppendResult, Boot, BootId, ClusterId, Configuration, Entries, EntryKind,
     FetchFailure, FetchId, GroupId, HaltReason, HardState, Incarnation, Input as CoreInput,
     Instant, Issued, LogIndex, LogPosition, Message, Node, Options, Outcome, Output, PersistAck,
-    ReceivedSnapshot, Rejected, SendFailure, SnapshotId, SnapshotTaken, StageId, TermRun, wire,
+    ReadLevel, ReadRequest, ReceivedSnapshot, Rejected, SendFailure, SnapshotId, SnapshotTaken,
+    StageId, TermRun, wire,
 };
 
 use super::{
@@ -20,11 +21,12 @@ use super::{
     Wording,
     letter::{Letter, stored_entry, stored_hard, stored_meta},
     operate::operation_of,
+    options::options,
     view::Loads,
 };
 use crate::{
-    fault::plan::{Knobs, SnapshotPlan},
     trace::digest::Digest,
+    workload::reads::{Level, Wanted},
 };
 
 /// Our node.
@@ -37,37 +39,6 @@ pub struct Core {
     snapshots: Vec<SnapshotId>,
     /// In a cluster of mixed versions: what each peer speaks.
     peers: Option<wire::Peers>,
-}
-
-/// The tunables of a plan as the node's options.
-#[must_use]
-pub fn options(knobs: &Knobs, snapshots: &SnapshotPlan, command_bytes_max: u64) -> Options {
-    let mut options = Options::default();
-    options.election_min_ns = knobs.election_ns;
-    options.election_max_ns = knobs.election_ns.saturating_add(knobs.election_jitter_ns);
-    options.heartbeat_ns = knobs.heartbeat_ns;
-    options.pre_vote = knobs.pre_vote;
-    options.check_quorum = knobs.check_quorum;
-    options.check_quorum_ns = options.election_max_ns;
-    options.inflight_messages_max = knobs.inflight_messages;
-    options.inflight_bytes_max = knobs.inflight_bytes;
-    options.append_entries_max = u64::from(knobs.append_entries);
-    options.append_bytes_max = knobs.append_bytes;
-    options.persist_inflight_max = knobs.persist_inflight;
-    options.apply_inflight_entries_max = u64::from(knobs.apply_inflight);
-    // The largest command of any plan must fit, or its client would try for ever.
-    options.entry_bytes_max = command_bytes_max;
-    options.tail_bytes_max = knobs.tail_bytes.max(command_bytes_max);
-    options.tail_entries_max = options.tail_entries_max.max(options.append_entries_max);
-    options.commit_notice_ns = knobs.heartbeat_ns / 8;
-    options.pending_after_loss_ns = knobs.election_ns.saturating_mul(8);
-    options.transfer_timeout_ns = options.election_max_ns;
-    options.request_timeout_ns = options.election_max_ns;
-    options.snapshot_retry_ns = options.election_max_ns;
-    options.snapshot_entries = u64::from(snapshots.every_entries);
-    options.snapshot_keep_entries = u64::from(snapshots.keep_entries);
-    options.retained_entries_max = u64::from(snapshots.keep_entries).saturating_mul(4).max(64);
-    options
 }
 
 fn entry_of(position: LogPosition, entry: &raft_core::Entry) -> Entry {
@@ -99,6 +70,16 @@ fn entries_back(entries: Vec<Entry>) -> Entries {
     let core = entries.into_iter().map(|entry| (entry.position, content_of(entry)));
     // A store that gives back a log with a hole gives back nothing: the node halts on it.
     Entries::collect(core).unwrap_or_default()
+}
+
+fn request_of(wanted: Wanted) -> ReadRequest {
+    let level = match wanted.level {
+        Level::Linearizable => ReadLevel::Linearizable,
+        Level::Lease => ReadLevel::Lease,
+        Level::ThroughLog => ReadLevel::ThroughLog,
+        Level::Local => ReadLevel::Local,
+    };
+    ReadRequest { level, min_index: wanted.least, deadline: None }
 }
 
 fn changed_of(changed: raft_core::Changed) -> Changed {
@@ -170,8 +151,8 @@ impl Core {
                 skipped: apply.skipped,
             },
             Output::RoleChanged { role, term } => Effect::RoleChanged { role, term },
-            Output::ReadReady { ticket, index, .. } => {
-                Effect::ReadReady { ticket: ticket.0, index }
+            Output::ReadReady { ticket, index, staleness_ns, .. } => {
+                Effect::ReadReady { ticket: ticket.0, index, staleness: staleness_ns }
             }
             Output::ReadFailed { ticket, .. } => Effect::ReadFailed { ticket: ticket.0 },
             Output::Outcome { first, count, outcome } => Effect::Ended {
@@ -239,6 +220,7 @@ impl Core {
             }
             Input::Propose(payload) => CoreInput::Propose(payload),
             Input::Read => CoreInput::Read,
+            Input::ReadWith(wanted) => CoreInput::ReadWith(request_of(wanted)),
             Input::Persisted(ack) => CoreInput::Persisted(ack),
             Input::PersistFailed(ack) => CoreInput::PersistFailed(ack),
             Input::Applied(upto) => CoreInput::Applied(upto),
@@ -455,13 +437,8 @@ impl Process for Core {
 
     fn label(letter: &Letter) -> MessageLabel {
         let message = &letter.envelope;
-        let mut label = MessageLabel {
-            kind: MessageKind::PRE_VOTE,
-            term: message.term,
-            first: LogIndex::ZERO,
-            last: LogIndex::ZERO,
-            claim: Claim::Term,
-        };
+        let mut label = MessageLabel::plain(MessageKind::PRE_VOTE, message.term);
+        label.life = message.from_incarnation.0;
         match &message.message {
             Message::PreVote(ask) => label.last = ask.last.index,
             Message::PreVoteReply(_) => label.kind = MessageKind::PRE_VOTE_REPLY,
@@ -469,6 +446,7 @@ impl Process for Core {
                 label.kind = MessageKind::REQUEST_VOTE;
                 label.last = ask.last.index;
                 label.claim = Claim::Candidacy(ask.last);
+                label.authority = ask.authorised_by;
             }
             Message::VoteReply(reply) => {
                 label.kind = MessageKind::VOTE_REPLY;
@@ -477,6 +455,7 @@ impl Process for Core {
                 }
             }
             Message::AppendEntries(append) => {
+                label.round = append.round;
                 label.first = append.previous.index.next();
                 label.last = append.entries.last().map_or(append.previous.index, |p| p.index);
                 label.kind = if append.entries.is_empty() {
@@ -487,6 +466,7 @@ impl Process for Core {
             }
             Message::AppendReply(reply) => {
                 label.kind = MessageKind::APPEND_REPLY;
+                (label.round, label.promise) = (reply.round, reply.promise_ns);
                 match reply.result {
                     AppendResult::Matched { matched } => {
                         label.last = matched;

@@ -9,9 +9,11 @@
 //! execution of the work (`world/host.rs`).
 
 pub mod core;
+mod label;
 pub mod letter;
 pub mod naive;
 mod operate;
+pub mod options;
 pub mod view;
 
 use ::core::fmt;
@@ -23,9 +25,14 @@ use raft_core::{
     Role, SnapshotMeta, Term, payload_digest,
 };
 
-use crate::{fault::schedule::Operation, trace::digest::Digest, workload::kv::Machine};
+use crate::{
+    fault::schedule::Operation,
+    trace::digest::Digest,
+    workload::{kv::Machine, reads::Wanted},
+};
+pub use label::{Claim, MessageKind, MessageLabel};
 pub use letter::Wording;
-pub use view::{Changed, Claim, MessageLabel, NodeView, PeerView};
+pub use view::{Changed, NodeView, PeerView};
 
 /// Nanoseconds. World time counts from the start of the run; a node's local time is its own.
 pub type Ns = u64;
@@ -246,6 +253,8 @@ pub enum Input<P: Process> {
     Propose(Bytes),
     /// A client's linearizable read.
     Read,
+    /// A client's read at a chosen level.
+    ReadWith(Wanted),
     /// A write is durable.
     Persisted(P::Ack),
     /// A write failed for good.
@@ -383,6 +392,8 @@ pub enum Effect<P: Process> {
         ticket: u64,
         /// Lowest state that may answer it.
         index: LogIndex,
+        /// How long ago, by the node's own clock, it surely was in touch with a working leader.
+        staleness: Option<Ns>,
     },
     /// A read ended without an answer; reads have no effect.
     ReadFailed {
@@ -464,63 +475,6 @@ pub enum Effect<P: Process> {
     Halted(String),
     /// The machine that failed is to be made anew, and the process started again.
     Rebuild,
-}
-
-/// Kinds of messages, an open enumeration: numbers are frozen, unknown ones are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageKind(pub u8);
-
-impl MessageKind {
-    /// Would you vote for me? (thesis §9.6)
-    pub const PRE_VOTE: Self = Self(1);
-    /// The answer.
-    pub const PRE_VOTE_REPLY: Self = Self(2);
-    /// Vote for me (§3.4).
-    pub const REQUEST_VOTE: Self = Self(3);
-    /// The answer.
-    pub const VOTE_REPLY: Self = Self(4);
-    /// Entries (§3.5).
-    pub const APPEND: Self = Self(5);
-    /// An append without entries.
-    pub const HEARTBEAT: Self = Self(6);
-    /// The answer to both.
-    pub const APPEND_REPLY: Self = Self(7);
-    /// Campaign now (§3.10).
-    pub const TIMEOUT_NOW: Self = Self(8);
-    /// The target of a transfer will not.
-    pub const TRANSFER_REFUSED: Self = Self(9);
-    /// A snapshot on its way, whole (§5.3).
-    pub const SNAPSHOT: Self = Self(10);
-    /// A snapshot without data.
-    pub const INSTALL_META: Self = Self(11);
-    /// Which index must a read wait for?
-    pub const READ_INDEX: Self = Self(12);
-    /// The answer.
-    pub const READ_INDEX_REPLY: Self = Self(13);
-    /// The receiver is no member.
-    pub const NOT_MEMBER: Self = Self(14);
-
-    /// Name for people.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self.0 {
-            1 => "pre-vote",
-            2 => "pre-vote-reply",
-            3 => "request-vote",
-            4 => "vote-reply",
-            5 => "append",
-            6 => "heartbeat",
-            7 => "append-reply",
-            8 => "timeout-now",
-            9 => "transfer-refused",
-            10 => "snapshot",
-            11 => "install-meta",
-            12 => "read-index",
-            13 => "read-index-reply",
-            14 => "not-member",
-            _ => "other",
-        }
-    }
 }
 
 /// A process under test, between one boot and the next crash.

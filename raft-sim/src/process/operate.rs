@@ -55,7 +55,15 @@ pub(super) fn operation_of(operation: &Operation, node: &Node) -> Option<Input> 
             Some(Input::TransferLeader(TransferRequest { to, replace }))
         }
         Operation::CancelTransfer => Some(Input::CancelTransfer),
-        Operation::Campaign => Some(Input::Campaign { min_term: Term::ZERO }),
+        Operation::Campaign { ahead: 0 } => Some(Input::Campaign { min_term: Term::ZERO }),
+        Operation::Campaign { ahead } => {
+            Some(Input::Campaign { min_term: Term(node.term().0.saturating_add(ahead)) })
+        }
+        Operation::Lease { on } => {
+            let mut settings = node.options().settings();
+            settings.lease = on;
+            change(ConfigAction::SetSettings(settings))
+        }
         Operation::StepDown => Some(Input::StepDown),
         Operation::ForgetLeader => Some(Input::ForgetLeader),
         Operation::Eligibility { priority, can_lead } => {

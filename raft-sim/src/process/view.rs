@@ -8,8 +8,6 @@
 
 use raft_core::{LogIndex, LogPosition, NodeId, Role, Term};
 
-use super::MessageKind;
-
 /// Which parts of a [`NodeView`] may have changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed(pub u16);
@@ -53,34 +51,6 @@ impl Changed {
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
-}
-
-/// What a message promises about its sender's disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Only that the term is durable.
-    Term,
-    /// (term, vote = sender) and the log up to this position are durable.
-    Candidacy(LogPosition),
-    /// (term, vote = this node) is durable.
-    Vote(NodeId),
-    /// The log is durable up to this index and equals the leader's.
-    Match(LogIndex),
-}
-
-/// What the simulator may know about a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageLabel {
-    /// Kind.
-    pub kind: MessageKind,
-    /// Sender's term.
-    pub term: Term,
-    /// First log index it is about, 0 for none.
-    pub first: LogIndex,
-    /// Last log index it is about, 0 for none.
-    pub last: LogIndex,
-    /// What it promises.
-    pub claim: Claim,
 }
 
 /// Progress of one peer as a leader sees it.

@@ -50,8 +50,10 @@ impl Purpose {
     pub const VERSIONS: Self = Self(14);
     /// Commands that no machine can apply.
     pub const POISON: Self = Self(15);
+    /// How clients read, and leases.
+    pub const READS: Self = Self(16);
     /// Lost disks.
-    pub const REPLACE: Self = Self(16);
+    pub const REPLACE: Self = Self(17);
 }
 
 /// One stream.

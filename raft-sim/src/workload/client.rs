@@ -9,8 +9,9 @@
 //! **Not here.** Sending and timers (`world/service.rs`).
 
 pub(crate) use super::history::Request;
-use super::kv::Call;
+use super::{kv::Call, reads::ReadHow};
 use crate::process::Ns;
+use raft_core::LogIndex;
 
 /// The operation a client is busy with.
 #[derive(Clone, Debug)]
@@ -23,6 +24,10 @@ pub(crate) struct Open {
     pub(crate) waiting: bool,
     /// How often its timeout was put off.
     pub(crate) patience: u32,
+    /// A read: how it is asked for at first.
+    pub(crate) how: ReadHow,
+    /// Attempts that gave no answer.
+    pub(crate) tries: u32,
 }
 
 /// One client.
@@ -44,6 +49,8 @@ pub(crate) struct Client {
     pub(crate) turn: u64,
     /// Pause before the next attempt.
     pub(crate) backoff_ns: Ns,
+    /// The newest index it knows of.
+    pub(crate) seen: LogIndex,
     /// What it is busy with.
     pub(crate) open: Option<Open>,
     /// Whether it waits for the pause before its next operation.
@@ -61,6 +68,7 @@ impl Client {
             hint: None,
             turn: 0,
             backoff_ns: 0,
+            seen: LogIndex::ZERO,
             open: None,
             thinking: false,
         }

@@ -10,7 +10,10 @@
 use bytes::Bytes;
 use raft_core::LogIndex;
 
-use super::kv::{Call, Reply};
+use super::{
+    kv::{Call, Reply},
+    reads::{ReadHow, Wanted},
+};
 use crate::lin::history::Operation;
 
 /// A client's request on its way to a node.
@@ -31,8 +34,8 @@ pub(crate) struct Request {
 /// What a request asks for.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    /// A linearizable read of this key.
-    Read(u32),
+    /// A read of this key.
+    Read(u32, ReadHow, Wanted),
     /// This command.
     Write(Bytes),
 }
@@ -57,6 +60,8 @@ pub(crate) struct Response {
 pub(crate) enum Told {
     /// The result, and the index of the entry or of the state read.
     Done(Reply, LogIndex),
+    /// What a node had, of no particular freshness, and the index of that state.
+    Local(Reply, LogIndex),
     /// Not taken up: no effect, now or later. Perhaps somebody else leads.
     Refused(Option<u8>),
     /// Taken up, and its place was lost to another entry: no effect, ever.
@@ -70,7 +75,7 @@ pub(crate) enum Told {
 pub(crate) struct History {
     /// By operation number.
     operations: Vec<Operation>,
-    /// Operations that are known to have no effect: they never were.
+    /// Operations that are no part of it: known to have no effect, or owed no order.
     refused: Vec<u64>,
     now: u64,
 }
@@ -112,7 +117,8 @@ impl History {
         self.operations.len() as u64
     }
 
-    /// `op` is known to have no effect: it is no part of what clients can hold the system to.
+    /// `op` is known to have no effect, or was answered at a level that owes no order: it is no
+    /// part of what clients can hold the system to.
     pub(crate) fn refuse(&mut self, op: u64) {
         self.refused.push(op);
     }

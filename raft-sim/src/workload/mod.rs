@@ -10,3 +10,4 @@
 pub(crate) mod client;
 pub(crate) mod history;
 pub mod kv;
+pub mod reads;

@@ -132,8 +132,18 @@ impl<P: Process> World<'_, P> {
             return false;
         }
         self.operated = false;
+        let transfer = self.hosts[n].transfer.take();
         self.step(n, Input::Operate(what.clone()), None);
-        self.operated
+        let accepted = self.operated;
+        let open = |host: &super::host::Host<P>| transfer.filter(|t| host.operations.contains(t));
+        let host = &mut self.hosts[n];
+        let displaced = transfer.is_some() && open(host).is_none();
+        host.transfer = match what {
+            Operation::Transfer { .. } if accepted => host.operations.last().copied(),
+            _ => open(host),
+        };
+        self.watch.see(Observation::Operated { what, accepted, displaced });
+        accepted
     }
 
     /// A change or transfer at node `n` ended.

@@ -27,6 +27,7 @@ use crate::{
     workload::{
         history::Told,
         kv::{Command, Machine},
+        reads::{Level, ReadHow},
     },
 };
 
@@ -38,6 +39,10 @@ pub(crate) struct Asked {
     pub(crate) op: u64,
     /// The key of a read.
     pub(crate) key: u32,
+    /// How a read was asked for.
+    pub(crate) how: ReadHow,
+    /// A read: the least index that may answer it.
+    pub(crate) least: LogIndex,
 }
 
 /// Work on the apply lane.
@@ -90,6 +95,8 @@ pub(crate) struct Host<P: Process> {
     pub(super) reads: FixedMap<u64, Asked>,
     /// Operators' requests accepted and not ended.
     pub(super) operations: Vec<u64>,
+    /// The last of them that was a transfer.
+    pub(super) transfer: Option<u64>,
     /// Confirmed reads that wait for the machine.
     pub(super) ready: Vec<(LogIndex, Asked)>,
 }
@@ -125,6 +132,7 @@ impl<P: Process> Host<P> {
             tickets: FixedMap::default(),
             reads: FixedMap::default(),
             operations: Vec::new(),
+            transfer: None,
             ready: Vec::new(),
         }
     }
@@ -259,6 +267,7 @@ impl<P: Process> World<'_, P> {
         host.tickets.clear();
         host.reads.clear();
         host.operations.clear();
+        host.transfer = None;
         host.ready.clear();
         host.paused_until = 0;
         host.timer_forgotten();
@@ -303,6 +312,7 @@ impl<P: Process> World<'_, P> {
         if let Some(shadow) = &mut self.hosts[n].shadow {
             shadow.settled();
         }
+        self.tell_configurations(&effects);
         let unchanged = stepped.changed == Changed::default() && effects.is_empty();
         if !unchanged || stepped.log_from.is_some() {
             self.report_view(n, &stepped);
@@ -415,6 +425,9 @@ impl<P: Process> World<'_, P> {
                     self.watch.see(Observation::ContractBroken { node, how: &how });
                 }
                 self.watch.note(|| format!("operation {} accepted", asked.op));
+                if read && asked.how.level == Level::Lease {
+                    self.watch.see(Observation::LeaseRead { op: asked.op, node });
+                }
                 self.watch.see(Observation::OpAccepted { op: asked.op, node });
             }
             Answer::Refused { why, hint } => {
@@ -470,13 +483,8 @@ impl<P: Process> World<'_, P> {
                 self.hosts[n].lane.push_back(Lane::Role(role, term));
                 self.run_lane(n);
             }
-            Effect::ReadReady { ticket, index } => {
-                let Some(asked) = self.end_ticket(n, ticket, true) else { return };
-                if self.hosts[n].machine.applied() >= index {
-                    self.answer_read(n, asked);
-                } else {
-                    self.hosts[n].ready.push((index, asked));
-                }
+            Effect::ReadReady { ticket, index, staleness } => {
+                self.on_read_ready(n, ticket, index, staleness);
             }
             Effect::ReadFailed { ticket } => {
                 let Some(asked) = self.end_ticket(n, ticket, true) else { return };
@@ -533,12 +541,6 @@ impl<P: Process> World<'_, P> {
             self.watch.see(Observation::ContractBroken { node, how: &how });
         }
         asked
-    }
-
-    pub(super) fn answer_read(&mut self, n: usize, asked: Asked) {
-        let machine = &self.hosts[n].machine;
-        let told = Told::Done(machine.get(asked.key), machine.applied());
-        self.respond(n, asked, told);
     }
 
     /// Sees to it that a timer event comes no later than the process's deadline.

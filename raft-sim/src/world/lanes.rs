@@ -6,14 +6,14 @@
 //! **Upholds.** `inv:lane-order`.
 //! **Not here.** Who hands work out (`host.rs`), what a disk keeps (`disk/`).
 
-use raft_core::LogIndex;
+use raft_core::{Configuration, EntryKind, LogIndex};
 
 use super::{Event, World, host::Lane, queue::Class};
 use crate::{
     disk::latency,
     fault::schedule::DiskOpId,
     oracle::{Observation, Published},
-    process::{Entry, EntryId, Input, Ns, Process, Snapshot},
+    process::{Effect, Entry, EntryId, Input, Ns, Process, Snapshot},
     workload::{history::Told, kv::Reply},
 };
 
@@ -59,6 +59,22 @@ impl<P: Process> World<'_, P> {
         let at = self.hosts[n].disk.completion(self.watch.now, latency, reorder);
         let event = Event::WriteDone { node: n as u8, boot, sequence };
         self.push(at, Class::Storage, n as u64, sequence, event);
+    }
+
+    /// Tells which configurations are about to be written.
+    pub(super) fn tell_configurations(&mut self, effects: &[Effect<P>]) {
+        for effect in effects {
+            let Effect::Persist { entries, .. } = effect else { continue };
+            for entry in entries {
+                if EntryKind(entry.kind) != EntryKind::CONFIGURATION {
+                    continue;
+                }
+                let Ok(told) = Configuration::decode(entry.payload.clone()) else { continue };
+                let (voters, outgoing) = (told.voters(), told.outgoing());
+                let entry = entry.id();
+                self.watch.see(Observation::ConfigurationWritten { entry, voters, outgoing });
+            }
+        }
     }
 
     pub(super) fn disk_time(&mut self, op: &DiskOpId) -> Ns {

@@ -19,6 +19,7 @@ mod phases;
 mod poison;
 mod queue;
 mod replace;
+mod serve;
 mod service;
 mod snapshots;
 mod versions;
@@ -127,6 +128,7 @@ impl<'s, P: Process> World<'s, P> {
             promises: P::promises(),
             without: &options.without,
             level: options.oracles,
+            clock_error_ppm: plan.knobs.clock_error(),
         });
         let shadow = |n: usize| {
             options.shadow_one_in > 0
@@ -457,8 +459,8 @@ impl<'s, P: Process> World<'s, P> {
         self.watch.digest.word(link << 8 | u64::from(flight.copy));
         P::digest_message(&flight.message, &mut self.watch.digest);
         let (from, term, copy) = (self.hosts[f].id, flight.term, flight.copy);
+        let label = P::label(&flight.message);
         if self.watch.tracing() {
-            let label = P::label(&flight.message);
             self.watch.field("from", || json!(from.0));
             self.watch.field("kind", || json!(label.kind.name()));
             self.watch.field("term", || json!(term.0));
@@ -471,6 +473,8 @@ impl<'s, P: Process> World<'s, P> {
             let node = self.hosts[n].id;
             self.watch.see(Observation::LateDelivery { node, from, term, copy, sender_gone });
         }
+        let node = self.hosts[n].id;
+        self.watch.see(Observation::Delivered { node, from, label: &label });
         self.step(n, Input::Receive { from, message: flight.message }, None);
         true
     }

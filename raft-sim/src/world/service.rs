@@ -19,6 +19,7 @@ use crate::{
         client::Open,
         history::{Ask, History, Request, Response, Told},
         kv::{Call, Command, Reply},
+        reads::{ReadHow, Wanted},
     },
 };
 
@@ -86,8 +87,8 @@ impl<P: Process> World<'_, P> {
 
     fn begin_operation(&mut self, client: usize) -> bool {
         let state = &mut self.clients[client];
-        let call = if let Some(call) = state.extra.pop_front() {
-            call
+        let (call, how) = if let Some(call) = state.extra.pop_front() {
+            (call, ReadHow::default())
         } else {
             let Some(&place) = state.ops.get(state.begun) else { return false };
             let late = self.stage > Stage::Chaos;
@@ -95,17 +96,18 @@ impl<P: Process> World<'_, P> {
                 return false;
             }
             state.begun += 1;
-            self.schedule.ops[place as usize].call.clone()
+            let op = &self.schedule.ops[place as usize];
+            (op.call.clone(), op.how)
         };
-        self.invoke(client, call);
+        self.invoke(client, call, how);
         true
     }
 
-    fn invoke(&mut self, client: usize, call: Call) {
+    fn invoke(&mut self, client: usize, call: Call, how: ReadHow) {
         let state = &mut self.clients[client];
         let read = call.is_read();
         let op = self.history.invoke(state.process, call.clone());
-        state.open = Some(Open { op, call, waiting: false, patience: 0 });
+        state.open = Some(Open { op, call, waiting: false, patience: 0, how, tries: 0 });
         self.watch.note(|| format!("client {client} begins operation {op}"));
         self.watch.see(Observation::OpInvoked { op, read });
     }
@@ -117,12 +119,14 @@ impl<P: Process> World<'_, P> {
         let state = &mut self.clients[client];
         state.attempt += 1;
         let (attempt, mut node) = (state.attempt, state.choose(&targets));
+        let seen = state.seen;
         let Some(open) = &mut state.open else { return };
+        let how = open.how.after(open.tries);
         if open.call.is_read() {
             // Some reads go anywhere: a leader that does not know it was deposed is found by those
             // who did not follow its successor.
             let id = (client as u64) << 32 | attempt;
-            if self.fates.choose(CHOOSE_ASTRAY, id, ASTRAY) == 0 {
+            if how.anywhere || self.fates.choose(CHOOSE_ASTRAY, id, ASTRAY) == 0 {
                 node = targets[self.fates.choose(CHOOSE_TARGET, id, targets.len() as u64) as usize];
             }
         }
@@ -131,7 +135,7 @@ impl<P: Process> World<'_, P> {
         open.patience = 0;
         let op = open.op;
         let ask = if open.call.is_read() {
-            Ask::Read(open.call.key())
+            Ask::Read(open.call.key(), how, how.wanted(seen))
         } else {
             // Spread sizes over operations without a draw of their own.
             let size = if padding == 0 { 0 } else { op * 2_654_435_761 % u64::from(padding) };
@@ -167,11 +171,12 @@ impl<P: Process> World<'_, P> {
     /// A request arrives at a node. Whether it reached a process.
     pub(crate) fn on_request(&mut self, request: Request) -> bool {
         let n = usize::from(request.node);
-        let key = match &request.ask {
-            Ask::Read(key) => *key,
-            Ask::Write(_) => 0,
+        let (key, how, wanted) = match &request.ask {
+            Ask::Read(key, how, wanted) => (*key, *how, *wanted),
+            Ask::Write(_) => (0, ReadHow::default(), Wanted::default()),
         };
-        let asked = Asked { client: request.client, attempt: request.attempt, op: request.op, key };
+        let Request { client, attempt, op, .. } = request;
+        let asked = Asked { client, attempt, op, key, how, least: wanted.least };
         let host = &self.hosts[n];
         if host.process.is_none() {
             // Nobody listens: the connection is refused, nothing can have happened.
@@ -182,7 +187,8 @@ impl<P: Process> World<'_, P> {
         self.watch.digest.word(request.op);
         self.watch.field("op", || json!(request.op));
         match request.ask {
-            Ask::Read(_) => self.step(n, Input::Read, Some(asked)),
+            Ask::Read(..) if how.is_ordinary() => self.step(n, Input::Read, Some(asked)),
+            Ask::Read(..) => self.step(n, Input::ReadWith(wanted), Some(asked)),
             Ask::Write(payload) => {
                 self.watch.digest.bytes(&payload);
                 self.step(n, Input::Propose(payload), Some(asked));
@@ -214,13 +220,18 @@ impl<P: Process> World<'_, P> {
         }
         self.watch.digest.word(response.op << 8 | 14);
         let op = open.op;
+        let local = matches!(response.told, Told::Local(..));
         match response.told {
-            Told::Done(reply, index) => {
+            Told::Done(reply, index) | Told::Local(reply, index) => {
                 let read = open.call.is_read();
+                state.seen = state.seen.max(index);
                 let failed = matches!(reply, Reply::Swapped { ok: false });
                 digest_reply(&mut self.watch.digest, &reply, index.0);
                 self.watch.note(|| format!("operation {op} returns at {index}: {reply:?}"));
                 self.history.complete(op, reply, index);
+                if local {
+                    self.history.refuse(op);
+                }
                 self.watch.see(Observation::OpReturned { op, read, index });
                 if failed {
                     self.watch.see(Observation::CasFailed { op });
@@ -232,6 +243,7 @@ impl<P: Process> World<'_, P> {
             }
             Told::Refused(hint) => {
                 open.waiting = false;
+                open.tries = open.tries.saturating_add(1);
                 state.hint = hint.filter(|hint| *hint != response.node);
                 self.retry(client);
             }
@@ -243,7 +255,7 @@ impl<P: Process> World<'_, P> {
                 self.watch.note(|| format!("operation {op} refused for certain"));
                 self.history.refuse(op);
                 self.watch.see(Observation::OpRefused { op });
-                self.invoke(client, call);
+                self.invoke(client, call, ReadHow::default());
                 self.retry(client);
             }
             Told::Unknown => self.give_up(client),
@@ -269,6 +281,7 @@ impl<P: Process> World<'_, P> {
         if open.call.is_read() {
             // Asking again is harmless: a read changes nothing, and its interval only grows.
             open.waiting = false;
+            open.tries = open.tries.saturating_add(1);
             state.hint = None;
             self.retry(client);
             return;

@@ -17,7 +17,7 @@ use crate::{
     disk::latency,
     fault::{plan::Axis, schedule::MessageId},
     oracle::Observation,
-    process::{EntryId, Input, MessageKind, Ns, Process, Publish, Snapshot},
+    process::{EntryId, Input, MessageKind, MessageLabel, Ns, Process, Publish, Snapshot},
     workload::kv::Machine,
 };
 
@@ -177,6 +177,9 @@ impl<P: Process> World<'_, P> {
         }
         self.begin(16, "snapshot-arrives", n);
         self.watch.digest.word(snapshot.index().0);
+        let label = MessageLabel::plain(MessageKind::SNAPSHOT, term);
+        let node = self.hosts[n].id;
+        self.watch.see(Observation::Delivered { node, from: sender, label: &label });
         let meta = Box::new(snapshot.meta.clone());
         let stage = self.hosts[n].disk.stage(snapshot);
         self.step(n, Input::SnapshotReceived { stage, meta, from: sender, term }, None);

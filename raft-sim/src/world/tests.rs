@@ -200,6 +200,7 @@ fn watch() -> Watch {
         promises: Promises::ALL,
         without: &[],
         level: OracleLevel::None,
+        clock_error_ppm: 1_000,
     };
     Watch::new(Oracles::new(setup), false)
 }

@@ -11,10 +11,13 @@ use super::{
     super::{Check, sometimes::Mark},
     Oracles,
 };
-use crate::oracle::{Observation, OracleId};
+use crate::{
+    oracle::{Observation, OracleId, contacts::Touch, read_freshness::Ready},
+    process::Ns,
+};
 
 impl Oracles {
-    pub(super) fn on_op(&mut self, observation: Observation<'_>) -> Check {
+    pub(super) fn on_op(&mut self, at: Ns, observation: Observation<'_>) -> Check {
         match observation {
             Observation::OpInvoked { op, read } => {
                 self.ops.fate(op).read = read;
@@ -32,6 +35,30 @@ impl Oracles {
                     if mirror.commit > mirror.applied {
                         self.sometimes.hit(Mark::ReadWaitedForApply);
                     }
+                }
+                Ok(())
+            }
+            Observation::LeaseRead { node, .. } => {
+                let slot = self.mirrors.slot(node);
+                let mirror = &self.mirrors.nodes[slot];
+                let bound = self.lease_bound.bound_to(slot, mirror.term, at);
+                let away = mirror.quorum.all() & !bound;
+                self.sometimes.hit_if(away != 0, Mark::LeaseReadWithoutAll);
+                let down = self.mirrors.which(|voter| !voter.up);
+                self.sometimes.hit_if(away & down != 0, Mark::LeaseReadAfterCrash);
+                if self.is_on(OracleId::LeaseBound) {
+                    self.lease_bound.on_lease_read(&self.mirrors, slot, at)?;
+                }
+                Ok(())
+            }
+            Observation::ReadReady { op, node, level, index, least, staleness, refused } => {
+                let slot = self.mirrors.slot(node);
+                let touch = Touch::of(&self.mirrors, slot);
+                self.sometimes.on_ready(touch.role, level, least, refused);
+                if self.is_on(OracleId::ReadFreshness) {
+                    let age = self.contacts.age(&self.mirrors, slot, touch, at);
+                    let said = Ready { op, level, index, least, staleness, refused };
+                    self.read_freshness.on_ready(&self.contacts, node, said, age)?;
                 }
                 Ok(())
             }

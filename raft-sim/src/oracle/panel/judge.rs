@@ -16,16 +16,20 @@ use super::{
 use crate::{
     oracle::{Observation, OracleId, Phase, Published, broken},
     outcome::OracleLevel,
-    process::{Changed, EntryId, HardRecord, MessageLabel, NodeView},
+    process::{Changed, EntryId, HardRecord, MessageKind, MessageLabel, NodeView, Ns},
 };
 
 impl Oracles {
-    pub(super) fn judge(&mut self, event: u64, observation: Observation<'_>) -> Check {
+    pub(super) fn judge(&mut self, event: u64, at: Ns, observation: Observation<'_>) -> Check {
         match observation {
             Observation::View { node, changed, before, after, .. } => {
-                self.on_view(node, changed, before, after)
+                self.on_view(at, node, changed, before, after)
             }
-            Observation::Sent { node, label, .. } => self.on_sent(node, label),
+            Observation::Sent { node, to, label } => self.on_sent(at, node, to, label),
+            Observation::Delivered { node, from, label } => {
+                self.on_delivered(at, node, from, label);
+                Ok(())
+            }
             Observation::Log { node, from, entries, leading } => {
                 self.on_log(node, from, entries, leading)
             }
@@ -83,7 +87,7 @@ impl Oracles {
                 Ok(())
             }
             Observation::Booted { node, boot, hard, log, view } => {
-                self.on_boot(node, boot, hard, log, view)
+                self.on_boot(at, node, boot, hard, log, view)
             }
             Observation::Crashed { node, hard, log, writes_lost, .. } => {
                 self.on_crash(event, node, hard, log, writes_lost)
@@ -123,7 +127,18 @@ impl Oracles {
             | Observation::OpRefused { .. }
             | Observation::OpUnknown { .. }
             | Observation::ReadFailed { .. }
-            | Observation::CasFailed { .. } => self.on_op(observation),
+            | Observation::LeaseRead { .. }
+            | Observation::ReadReady { .. }
+            | Observation::CasFailed { .. } => self.on_op(at, observation),
+            Observation::ConfigurationWritten { entry, voters, outgoing } => {
+                let quorum = self.mirrors.quorum_of(voters, outgoing);
+                self.only_voters.on_configuration(entry, quorum);
+                Ok(())
+            }
+            Observation::Operated { what, accepted, displaced } => {
+                self.sometimes.on_operated(what, accepted, displaced);
+                Ok(())
+            }
             Observation::ContractBroken { node, how } => {
                 if self.is_on(OracleId::LaneOrder) {
                     self.lane_order.on_contract(node, how)?;
@@ -175,6 +190,7 @@ impl Oracles {
 
     fn on_boot(
         &mut self,
+        at: Ns,
         node: NodeId,
         boot: u64,
         hard: HardRecord,
@@ -189,6 +205,8 @@ impl Oracles {
         self.apply.on_boot(slot, view.applied);
         self.lane_order.on_boot(slot, view.term, last, view.applied);
         self.sometimes.on_boot(&self.mirrors, slot);
+        self.contacts.on_boot(slot);
+        self.only_voters.on_boot(slot);
         if self.is_on(OracleId::Monotone) {
             let durable = before.term.max(hard.term);
             self.monotone.on_boot(node, durable, self.mirrors.committed.last(), view)?;
@@ -197,12 +215,15 @@ impl Oracles {
             self.vote.on_durable(slot, node, before, hard)?;
             self.vote.on_view(slot, node, None, view)?;
         }
+        if self.is_on(OracleId::LeaseBound) {
+            self.lease_bound.on_view(&self.mirrors, slot, None, view, at)?;
+        }
         self.on_disk_changed(slot, node, cut)?;
         if view.commit > LogIndex::ZERO {
-            self.on_commit(slot, node, view)?;
+            self.on_commit(slot, node, None, view)?;
         }
         if view.role == Role::Leader {
-            self.on_elected(slot, view.term)?;
+            self.on_elected(at, slot, view.term)?;
         }
         Ok(())
     }
@@ -243,6 +264,7 @@ impl Oracles {
 
     fn on_view(
         &mut self,
+        at: Ns,
         node: NodeId,
         changed: Changed,
         before: &NodeView,
@@ -259,6 +281,8 @@ impl Oracles {
             if self.is_on(OracleId::ConfigurationSafety) {
                 self.configuration.on_view(&self.mirrors, slot, before, after)?;
             }
+        } else {
+            self.mirrors.keep_quorum(slot);
         }
         if self.is_on(OracleId::Monotone) {
             self.monotone.on_view(node, changed, before, after)?;
@@ -268,11 +292,14 @@ impl Oracles {
         {
             self.vote.on_view(slot, node, Some(before), after)?;
         }
+        if self.is_on(OracleId::LeaseBound) {
+            self.lease_bound.on_view(&self.mirrors, slot, Some(before), after, at)?;
+        }
         if after.commit > before.commit {
-            self.on_commit(slot, node, after)?;
+            self.on_commit(slot, node, Some(before), after)?;
         }
         if elected(before, after) {
-            self.on_elected(slot, after.term)?;
+            self.on_elected(at, slot, after.term)?;
         }
         if self.level == OracleLevel::All {
             self.sometimes.on_view(&self.mirrors, slot, changed, before, after);
@@ -283,13 +310,18 @@ impl Oracles {
         Ok(())
     }
 
-    fn on_elected(&mut self, slot: usize, term: Term) -> Check {
+    fn on_elected(&mut self, at: Ns, slot: usize, term: Term) -> Check {
         let (reign, held) = self.mirrors.begin_reign(slot, term);
+        self.sometimes.hit_if(self.lease_bound.was_asked(slot, term), Mark::LeadershipHandedOver);
+        self.contacts.on_elected(slot, at);
         if self.is_on(OracleId::ElectionSafety) {
             self.election.judge(term, reign, held)?;
         }
         if self.is_on(OracleId::LeaderHoldsDurableQuorum) {
             self.quorum_at_election.judge(&self.mirrors, slot, term)?;
+        }
+        if self.is_on(OracleId::OnlyVotersCount) {
+            self.only_voters.on_elected(&self.mirrors, slot, term)?;
         }
         if self.is_on(OracleId::LeaderCompleteness) {
             self.completeness.on_elected(&self.mirrors, slot, term)?;
@@ -297,16 +329,26 @@ impl Oracles {
         Ok(())
     }
 
-    fn on_commit(&mut self, slot: usize, node: NodeId, view: &NodeView) -> Check {
+    fn on_commit(
+        &mut self,
+        slot: usize,
+        node: NodeId,
+        before: Option<&NodeView>,
+        view: &NodeView,
+    ) -> Check {
         self.commit_max = self.commit_max.max(view.commit);
         let step = self.mirrors.raise_commit(slot, view.term, view.commit);
         if self.is_on(OracleId::CommittedImmutable) {
             self.committed.on_commit(&self.mirrors, node, view.commit, step)?;
         }
-        if matches!(step, CommitStep::Advanced { .. }) {
-            if self.is_on(OracleId::CommittedDurable) {
-                self.durable.on_committed(&self.mirrors, node)?;
-            }
+        let first = matches!(step, CommitStep::Advanced { .. });
+        if first && self.is_on(OracleId::CommittedDurable) {
+            self.durable.on_committed(&self.mirrors, node)?;
+        }
+        if self.is_on(OracleId::OnlyVotersCount) {
+            self.only_voters.on_committed(&self.mirrors, slot, before, view, first)?;
+        }
+        if first {
             if self.is_on(OracleId::LeaderCompleteness) {
                 self.completeness.on_committed(&self.mirrors, view.commit, view.term)?;
             }
@@ -398,6 +440,9 @@ impl Oracles {
             if self.is_on(OracleId::OneVotePerTerm) {
                 self.vote.on_durable(slot, node, before, hard)?;
             }
+            if self.is_on(OracleId::LeaseBound) {
+                self.lease_bound.on_durable(node, before, hard)?;
+            }
         }
         let mirror = &mut self.mirrors.nodes[slot];
         let mut replaced = None;
@@ -446,15 +491,26 @@ impl Oracles {
         Ok(())
     }
 
-    fn on_sent(&mut self, node: NodeId, label: &MessageLabel) -> Check {
-        let slot = self.mirrors.slot(node);
+    fn on_sent(&mut self, at: Ns, node: NodeId, to: NodeId, label: &MessageLabel) -> Check {
+        let (slot, to) = (self.mirrors.slot(node), self.mirrors.slot(to));
+        self.contacts.on_sent(slot, to, label, at);
+        self.sometimes.hit_if(label.kind == MessageKind::TIMEOUT_NOW, Mark::TransferAsked);
         if self.is_on(OracleId::PersistBeforeSend) {
             self.persist_before_send.on_sent(&self.mirrors, slot, label)?;
         }
         if self.is_on(OracleId::OneVotePerTerm) {
             self.vote.on_sent(slot, node, label)?;
         }
+        if self.is_on(OracleId::LeaseBound) {
+            self.lease_bound.on_sent(&self.mirrors, &self.contacts, slot, to, label)?;
+        }
         Ok(())
+    }
+
+    fn on_delivered(&mut self, at: Ns, node: NodeId, from: NodeId, label: &MessageLabel) {
+        let (slot, from) = (self.mirrors.slot(node), self.mirrors.slot(from));
+        self.contacts.on_delivered(&self.mirrors, slot, from, label, at);
+        self.only_voters.on_delivered(&self.mirrors, slot, from, label);
     }
 
     fn on_phase(&mut self, phase: Phase, reached: bool, recoverable: bool, missing: &str) -> Check {

@@ -117,6 +117,12 @@ bugs! {
     CommandGarbled => "naive+command-garbled", Some(OracleId::Linearizable);
     /// A leader that is asked for any change goes on with itself as the only voter.
     VotersDropped => "naive+voters-dropped", Some(OracleId::ConfigurationSafety);
+    /// A leader that is asked for any change removes another voter and counts it all the same.
+    RemovedVoterCounts => "naive+removed-voter-counts", Some(OracleId::OnlyVotersCount);
+    /// A lease is counted from the arrival of the answers instead of from what they answer.
+    LeaseFromArrival => "naive+lease-from-arrival", Some(OracleId::LeaseBound);
+    /// A voter listens to candidates whatever it promised to a leader.
+    PromiseBroken => "naive+promise-broken", Some(OracleId::LeaseBound);
     /// A snapshot states a later term than that of the entry it ends with.
     SnapshotMisdated => "naive+snapshot-misdated", Some(OracleId::SnapshotAgrees);
 }

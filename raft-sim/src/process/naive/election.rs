@@ -38,6 +38,9 @@ impl Naive {
 
     /// Whether this node still has reason to believe in a living leader.
     fn sticky(&self) -> bool {
+        if self.now < self.bound_until {
+            return true;
+        }
         let Some(heard) = self.heard_leader_at else { return self.role == Role::Leader };
         if self.has(Bug::StickyForEver) {
             return true;
@@ -181,13 +184,16 @@ impl Naive {
 
     /// Whether a request of a higher term is not even looked at.
     pub(super) fn ignores_candidates(&self) -> bool {
-        self.knobs.check_quorum && self.sticky()
+        self.knobs.check_quorum && self.sticky() && !self.has(Bug::PromiseBroken)
     }
 
     pub(super) fn on_request_vote(&mut self, from: NodeId, last: LogPosition) {
         let free = self.vote.is_none_or(|holder| holder == from);
         let log_ok = last >= self.last() || self.has(Bug::VoteWithoutLog);
-        let granted = free && log_ok && self.role != Role::Leader;
+        // With leases a promise binds within the term as well: others may have moved it.
+        let bound = self.promise() > 0 && self.vote.is_none() && self.sticky();
+        let bound = bound && !self.has(Bug::PromiseBroken);
+        let granted = free && log_ok && !bound && self.role != Role::Leader;
         if granted && self.vote.is_none() {
             self.set_vote(Some(from));
         }

@@ -9,7 +9,7 @@
 use raft_core::{LogIndex, LogPosition, NodeId, Term};
 
 use crate::{
-    process::{Claim, Entry, MessageKind, MessageLabel},
+    process::{Claim, Entry, MessageKind, MessageLabel, Ns},
     trace::digest::Digest,
 };
 
@@ -59,6 +59,8 @@ pub enum Body {
         commit: LogIndex,
         /// The latest round of heartbeats begun for reads.
         round: u64,
+        /// The leader's clock when it made this.
+        sent_at: Ns,
     },
     /// Answer to [`Body::Append`].
     AppendReply {
@@ -69,6 +71,10 @@ pub enum Body {
         upto: LogIndex,
         /// The round of the append answered.
         round: u64,
+        /// The leader's clock as the append answered said.
+        heard: Ns,
+        /// For how long from hearing it the sender elects nobody else; 0 for no promise.
+        promise: Ns,
     },
 }
 
@@ -101,7 +107,14 @@ pub(super) fn label(message: &Message) -> MessageLabel {
         Body::AppendReply { accepted: true, upto, .. } => (zero, *upto, Claim::Match(*upto)),
         Body::AppendReply { accepted: false, upto, .. } => (zero, *upto, Claim::Term),
     };
-    MessageLabel { kind: message.body.kind(), term: message.term, first, last, claim }
+    let mut label = MessageLabel::plain(message.body.kind(), message.term);
+    (label.first, label.last, label.claim) = (first, last, claim);
+    match message.body {
+        Body::Append { sent_at, .. } => label.round = sent_at,
+        Body::AppendReply { heard, promise, .. } => (label.round, label.promise) = (heard, promise),
+        _ => {}
+    }
+    label
 }
 
 /// Folds everything `message` says into `digest`.
@@ -123,19 +136,22 @@ pub(super) fn digest(message: &Message, digest: &mut Digest) {
             digest.word(last.index.0);
         }
         Body::VoteReply { granted } => digest.word(granted.map_or(0, |node| node.0)),
-        Body::Append { prev, entries, commit, round } => {
+        Body::Append { prev, entries, commit, round, sent_at } => {
             digest.word(prev.term.0);
             digest.word(prev.index.0);
             digest.word(commit.0);
             digest.word(*round);
+            digest.word(*sent_at);
             for entry in entries {
                 digest.word(entry.id().hash);
             }
         }
-        Body::AppendReply { accepted, upto, round } => {
+        Body::AppendReply { accepted, upto, round, heard, promise } => {
             digest.word(u64::from(*accepted));
             digest.word(upto.0);
             digest.word(*round);
+            digest.word(*heard);
+            digest.word(*promise);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod bug;
 mod election;
+mod lease;
 mod message;
 mod read;
 mod replication;
@@ -44,6 +45,10 @@ struct Peer {
     heard_at: Ns,
     /// Latest round it has acknowledged.
     round: u64,
+    /// The newest of our sendings it has answered, by our clock, and until when it surely elects
+    /// nobody else.
+    answered: Ns,
+    promised_until: Ns,
 }
 
 impl Peer {
@@ -58,6 +63,8 @@ impl Peer {
             refused: false,
             heard_at: now,
             round: 0,
+            answered: 0,
+            promised_until: 0,
         }
     }
 }
@@ -78,6 +85,8 @@ pub struct Naive {
     voters: Vec<NodeId>,
     /// [`Bug::VotersDropped`] has struck.
     alone: bool,
+    /// Whom [`Bug::RemovedVoterCounts`] removed.
+    removed: Option<NodeId>,
     knobs: Knobs,
     random: u64,
     now: Ns,
@@ -95,6 +104,8 @@ pub struct Naive {
     election_at: Ns,
     heartbeat_at: Ns,
     heard_leader_at: Option<Ns>,
+    /// What was promised before the restart may bind until then.
+    bound_until: Ns,
     /// Votes or pre-votes, one bit a voter.
     granted: u32,
     /// Pre-vote attempts so far.
@@ -222,7 +233,8 @@ impl Naive {
             let refusal = match body {
                 Body::RequestVote { .. } => Body::VoteReply { granted: None },
                 Body::Append { round: _, .. } => {
-                    Body::AppendReply { accepted: false, upto: LogIndex::ZERO, round: 0 }
+                    let upto = LogIndex::ZERO;
+                    Body::AppendReply { accepted: false, upto, round: 0, heard: 0, promise: 0 }
                 }
                 _ => return,
             };
@@ -234,10 +246,11 @@ impl Naive {
             Body::PreVoteReply { round, granted } => self.on_pre_vote_reply(from, round, granted),
             Body::RequestVote { last } => self.on_request_vote(from, last),
             Body::VoteReply { granted } => self.on_vote_reply(from, granted),
-            Body::Append { prev, entries, commit, round } => {
-                self.on_append(from, prev, entries, commit, round);
+            Body::Append { prev, entries, commit, round, sent_at } => {
+                self.on_append(from, prev, entries, commit, (round, sent_at));
             }
-            Body::AppendReply { accepted, upto, round } => {
+            Body::AppendReply { accepted, upto, round, heard, promise } => {
+                self.on_promise(from, heard, promise);
                 self.on_append_reply(from, accepted, upto, round);
             }
         }
@@ -263,10 +276,17 @@ impl Naive {
         }
     }
 
-    /// What [`Bug::VotersDropped`] does with an operator's request; nothing without it.
+    /// What [`Bug::VotersDropped`] and [`Bug::RemovedVoterCounts`] do with an operator's request;
+    /// nothing without them.
     fn on_operate(&mut self) {
         if self.has(Bug::VotersDropped) && self.role == Role::Leader {
             self.alone = true;
+            self.mark(Changed::CONFIGURATION);
+        }
+        // Of three or five voters one goes, so a majority is as large as before.
+        let odd = self.voters.len() >= 3 && self.voters.len() % 2 == 1;
+        if self.has(Bug::RemovedVoterCounts) && self.role == Role::Leader && odd {
+            self.removed = self.voters.iter().copied().rfind(|voter| *voter != self.id);
             self.mark(Changed::CONFIGURATION);
         }
     }
@@ -329,6 +349,7 @@ impl Process for Naive {
             id: start.node,
             voters: start.voters.to_vec(),
             alone: false,
+            removed: None,
             knobs: start.knobs.clone(),
             random: start.seed,
             now: start.now,
@@ -344,6 +365,7 @@ impl Process for Naive {
             election_at: 0,
             heartbeat_at: 0,
             heard_leader_at: None,
+            bound_until: 0,
             granted: 0,
             round: 0,
             own_vote_gate: 0,
@@ -360,6 +382,9 @@ impl Process for Naive {
             changed: Changed::default(),
             log_from: None,
         };
+        if start.image.hard.promise > 0 {
+            node.bound_until = start.now.saturating_add(start.image.hard.promise);
+        }
         node.arm_election();
         let led = node.last().term == node.term && node.vote == Some(node.id);
         if node.has(Bug::ReignResumed) && led {
@@ -377,6 +402,7 @@ impl Process for Naive {
                 Input::Receive { from, message } => self.on_receive(from, message),
                 Input::Propose(payload) => answer = Some(self.on_propose(payload)),
                 Input::Read => answer = Some(self.on_read()),
+                Input::ReadWith(wanted) => answer = Some(self.on_read_with(wanted)),
                 Input::Persisted(sequence) => self.on_persisted(sequence),
                 Input::PersistFailed(sequence) => self.halt(format!("write {sequence} failed")),
                 Input::Applied(upto) => self.on_applied(upto),
@@ -428,6 +454,11 @@ impl Process for Naive {
                 true => view.voters.push(self.id),
                 false => view.voters.extend_from_slice(&self.voters),
             }
+        }
+        if self.has(Bug::RemovedVoterCounts) {
+            view.voters.clear();
+            let stays = |voter: &&NodeId| self.removed != Some(**voter);
+            view.voters.extend(self.voters.iter().filter(stays));
         }
         view.peers.clear();
         let mut inflight = 0;

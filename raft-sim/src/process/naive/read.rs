@@ -9,7 +9,10 @@
 use raft_core::{LogIndex, Role};
 
 use super::{Bug, Naive};
-use crate::process::{Answer, Effect};
+use crate::{
+    process::{Answer, Effect},
+    workload::reads::{Level, Wanted},
+};
 
 /// One read waiting for its round.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,28 @@ pub(super) const READS_MAX: usize = 256;
 
 impl Naive {
     pub(super) fn on_read(&mut self) -> Answer {
+        self.on_leader_read(LogIndex::ZERO, false)
+    }
+
+    /// A read at a chosen level; one through the log is confirmed by a round like any other.
+    pub(super) fn on_read_with(&mut self, wanted: Wanted) -> Answer {
+        match wanted.level {
+            Level::Linearizable | Level::ThroughLog => self.on_leader_read(wanted.least, false),
+            Level::Lease => self.on_leader_read(wanted.least, true),
+            Level::Local if self.applied < wanted.least => {
+                Answer::Refused { why: "behind", hint: self.leader }
+            }
+            Level::Local => {
+                self.next_read += 1;
+                let (ticket, index) = (self.next_read, self.applied);
+                let staleness = self.staleness();
+                self.outbox.push_back(Effect::ReadReady { ticket, index, staleness });
+                Answer::Accepted(ticket)
+            }
+        }
+    }
+
+    fn on_leader_read(&mut self, least: LogIndex, lease: bool) -> Answer {
         if self.role != Role::Leader {
             return Answer::Refused { why: "not-leader", hint: self.leader };
         }
@@ -33,13 +58,18 @@ impl Naive {
         // Before anything of its own term is committed a leader does not know how far the
         // commit index really is; the start of its term is not below it.
         let floor = if self.has(Bug::ReadBeforeOwnTerm) { LogIndex::ZERO } else { self.term_start };
-        if !self.round_due {
+        if lease && !self.has_lease() {
+            return Answer::Refused { why: "no-lease", hint: Some(self.id) };
+        }
+        if !lease && !self.round_due {
             self.read_round += 1;
             self.round_due = true;
         }
         self.next_read += 1;
-        let index = self.commit.max(floor);
-        self.reads.push(OpenRead { ticket: self.next_read, index, round: self.read_round });
+        let index = self.commit.max(floor).max(least);
+        // Round 0 was answered by everybody.
+        let round = if lease { 0 } else { self.read_round };
+        self.reads.push(OpenRead { ticket: self.next_read, index, round });
         Answer::Accepted(self.next_read)
     }
 
@@ -56,7 +86,8 @@ impl Naive {
             let confirmed = heard >= quorum || unasked;
             let ready = confirmed && applied >= read.index;
             if ready {
-                outbox.push_back(Effect::ReadReady { ticket: read.ticket, index: read.index });
+                let (ticket, index) = (read.ticket, read.index);
+                outbox.push_back(Effect::ReadReady { ticket, index, staleness: Some(0) });
             }
             !ready
         });

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use raft_core::{LogIndex, LogPosition, NodeId, Role};
 
 use super::{Body, Bug, Message, Naive, Waiting};
-use crate::process::{Answer, Effect, Ending, Entry, view::Changed};
+use crate::process::{Answer, Effect, Ending, Entry, Ns, view::Changed};
 
 /// Uncommitted entries a leader keeps before it refuses proposals.
 pub(super) const UNCOMMITTED_MAX: u64 = 1024;
@@ -109,7 +109,13 @@ impl Naive {
             }
             self.mark(Changed::PEERS);
         }
-        let body = Body::Append { prev, entries, commit: self.commit, round: self.read_round };
+        let body = Body::Append {
+            prev,
+            entries,
+            commit: self.commit,
+            round: self.read_round,
+            sent_at: self.now,
+        };
         let message = Message { term: self.term, body };
         if self.has(Bug::OwnMatchEarly) {
             self.say_at_once(to, message);
@@ -124,7 +130,7 @@ impl Naive {
         prev: LogPosition,
         entries: Vec<Entry>,
         commit: LogIndex,
-        round: u64,
+        (round, heard): (u64, Ns),
     ) {
         if self.role == Role::Leader {
             return;
@@ -136,7 +142,8 @@ impl Naive {
         self.heard_leader_at = Some(self.now);
         self.arm_election();
         if let Some(hint) = self.refusal_hint(prev) {
-            let body = Body::AppendReply { accepted: false, upto: hint, round };
+            let promise = self.promise();
+            let body = Body::AppendReply { accepted: false, upto: hint, round, heard, promise };
             self.say(from, self.message(body));
             return;
         }
@@ -145,7 +152,9 @@ impl Naive {
             return;
         }
         self.follow_commit(commit, verified);
-        let message = self.message(Body::AppendReply { accepted: true, upto: verified, round });
+        let (upto, promise) = (verified, self.promise());
+        let body = Body::AppendReply { accepted: true, upto, round, heard, promise };
+        let message = self.message(body);
         if self.has(Bug::AckBeforeFsync) {
             self.say_at_once(from, message);
         } else {

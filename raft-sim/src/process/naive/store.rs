@@ -158,6 +158,7 @@ impl Naive {
         let hard = self.store.hard_dirty.then_some(HardRecord {
             term: self.term,
             vote,
+            promise: self.promise(),
             ..HardRecord::default()
         });
         let from = self.store.handed_last.0 as usize;

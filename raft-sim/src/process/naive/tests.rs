@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Seeds tried at most for one bug.
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 2500;
 /// With its oracle off, a bug is looked for in this many seeds.
 const OTHER_SEEDS: u64 = 40;
 
