@@ -193,12 +193,9 @@ impl Node {
         if index > self.commit || configuration.is_joint() {
             return Err(TransferError::ChangeInProgress);
         }
-        match request.to {
-            Some(to) => {
-                let peer = self.peer(to).filter(|peer| peer.seat.is_member());
-                self.judge_target(peer.ok_or(TransferError::NotMember)?)?;
-            }
-            None => {}
+        if let Some(to) = request.to {
+            let peer = self.peer(to).filter(|peer| peer.seat.is_member());
+            self.judge_target(peer.ok_or(TransferError::NotMember)?)?;
         }
         if let Some(open) = leader.transfer.as_ref().filter(|_| !request.replace) {
             return Err(TransferError::TransferInProgress { to: open.to });

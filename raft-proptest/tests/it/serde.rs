@@ -382,8 +382,7 @@ mod errors {
 
     #[test]
     fn the_name_of_a_limit_is_one_there_is() {
-        let mut options = ChunkOptions::default();
-        options.window = 0;
+        let options = ChunkOptions { window: 0, ..ChunkOptions::default() };
         let error = options.validate().unwrap_err();
         assert_eq!(error, ChunkOptionsError::Zero("window"));
         comes_back(&error);

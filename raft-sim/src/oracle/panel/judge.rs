@@ -348,10 +348,8 @@ impl Oracles {
         if self.is_on(OracleId::OnlyVotersCount) {
             self.only_voters.on_committed(&self.mirrors, slot, before, view, first)?;
         }
-        if first {
-            if self.is_on(OracleId::LeaderCompleteness) {
-                self.completeness.on_committed(&self.mirrors, view.commit, view.term)?;
-            }
+        if first && self.is_on(OracleId::LeaderCompleteness) {
+            self.completeness.on_committed(&self.mirrors, view.commit, view.term)?;
         }
         Ok(())
     }
