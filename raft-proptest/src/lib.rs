@@ -44,7 +44,7 @@
 //! let entries = [(1, b"x".to_vec())];
 //! let said = model.append_entries(0, 2, 1, (0, 0), &entries, 1, 1);
 //! assert_eq!(said, Outcome::Taken(Some(Reply::Matched(1))));
-//! assert_eq!(model.request_vote(0, 3, 1, (0, 0)), Outcome::Taken(Some(Reply::Vote(false))));
+//! assert_eq!(model.request_vote(0, 3, 1, (0, 0), None), Outcome::Taken(Some(Reply::Vote(false))));
 //! assert_eq!((model.commit, model.vote), (1, None));
 //! ```
 //!

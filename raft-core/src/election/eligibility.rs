@@ -12,6 +12,7 @@ use crate::{
     Node,
     error::Rejected,
     input::Changed,
+    storage::recover::NUMBER_MAX,
     transfer::TransferRequest,
     types::{Lifecycle, Role},
 };
@@ -27,6 +28,8 @@ impl Node {
             && self.options.priority > 0
             && self.lifecycle() == Lifecycle::Running
             && self.has_room_for_a_term()
+            // A leader begins with an entry of its own.
+            && self.log.last_index().0 < NUMBER_MAX
             && self.holds_decree()
     }
 

@@ -200,9 +200,15 @@ pub(super) fn nothing_changed(
     let plain = |node: &Node| {
         let mut value = serde_json::to_value(node).map_err(|error| error.to_string())?;
         if let Some(fields) = value.as_object_mut() {
-            for name in
-                ["accepted", "rejections", "clock_regressions", "clock_back", "notes", "unsettled"]
-            {
+            for name in [
+                "accepted",
+                "rejections",
+                "clock_regressions",
+                "clock_back",
+                "notes",
+                "unsettled",
+                "calm",
+            ] {
                 fields.remove(name).ok_or_else(|| format!("a node without {name}"))?;
             }
         }
