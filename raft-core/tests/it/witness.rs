@@ -7,7 +7,7 @@
 
 use raft_core::{
     AppendReply, AppendResult, ChangeError, ConfigAction, EntryKind, Incarnation, Input, Lifecycle,
-    Membership, Message, NodeId, Options, Rejected, Role,
+    Membership, Message, NodeId, Options, ProgressState, Rejected, Role,
 };
 
 use crate::{membership::*, rig::*};
@@ -309,6 +309,29 @@ fn a_leader_with_nothing_newer_to_send_makes_something_newer() {
     rig.run(5_000 * MS);
     assert!(rig.node(1).snapshot().is_some_and(|meta| meta.index() > last));
     assert_eq!(rig.servers[2].machine, rig.servers[0].machine);
+}
+
+#[test]
+fn who_acknowledged_and_then_asks_for_a_snapshot_gets_one() {
+    // A later leader does not know from when the acknowledgements of a former witness count.
+    let mut rig = with_witness(plain());
+    rig.propose(1, "x");
+    rig.run(100 * MS);
+    let last = rig.node(1).last().index;
+    let term = rig.node(1).term().0;
+    rig.lose_all();
+    rig.tell(2, 1, term, matched(last.0, 1)).unwrap();
+    let ask = |applied| {
+        let result = AppendResult::NeedSnapshot;
+        Message::AppendReply(AppendReply { result, applied, ..AppendReply::default() })
+    };
+    let state = |rig: &mut Rig| {
+        rig.node(1).peers().find(|peer| peer.peer == NodeId(2)).map(|peer| peer.state)
+    };
+    rig.tell(2, 1, term, ask(last.prev())).unwrap();
+    assert_eq!(state(&mut rig), Some(ProgressState::Replicate), "asked before it acknowledged");
+    rig.tell(2, 1, term, ask(last)).unwrap();
+    assert_eq!(state(&mut rig), Some(ProgressState::Snapshot));
 }
 
 #[test]
