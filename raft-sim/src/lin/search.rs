@@ -17,7 +17,7 @@
 //!    first: swapping two of them changes nothing else.
 //! 3. *An unknown outcome that changes nothing* is left out, by rule 2; not so an overwrite while dead
 //!    writes are open, which ride along with it (rule 4).
-//! 4. *Dead writes ride along.* A dead write (see [`Traits`]) is placed just before the next
+//! 4. *Dead writes ride along.* A dead write (see [`Traits`](super::space::Traits)) is placed just before the next
 //!    overwriting one, or when its own return is next. Take a completion that places it elsewhere:
 //!    between it and the next overwrite only operations that see nothing are placed, so without
 //!    it they are legal too; and just before an overwrite it is seen by nobody.
