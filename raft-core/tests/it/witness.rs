@@ -223,7 +223,7 @@ fn a_disk_with_stubs_is_never_data_until_it_has_a_full_snapshot() {
             assert_eq!(rig.node(3).lifecycle(), Lifecycle::Quarantined);
         }
         let at_leader = rig.node(1).peers().find(|p| p.peer.0 == 3).unwrap();
-        assert_eq!(at_leader.state, raft_core::ProgressState::Snapshot, "it asked");
+        assert_eq!(at_leader.state, ProgressState::Snapshot, "it asked");
         let asked = rig.tell(2, 3, 9, request_vote(1, 99));
         assert_eq!(asked, Err(Rejected::Quarantined));
         // Its stubs are below what a snapshot of now covers, so that one makes it whole.
